@@ -8,6 +8,7 @@ import { composingType, imdnType } from './conversation/envelope';
 import { refusals } from './conversation/refusals';
 import { person } from './conversation/values';
 import type { Groups } from './group/groups';
+import { deviceOf } from './inbox/door';
 import type { Inbox } from './inbox/inbox';
 import { readPager, refusalStatus } from './inbox/reading';
 import { groupReportedOn } from './inbox/receipt';
@@ -72,9 +73,8 @@ export class IncomingRequests {
       if (conversation === null) return 200;
       if (type === composingType && conversation.hides === undefined) this.#composingByPager.add(conversation.id);
       const sender = oneToOne === null ? person(remote.address, remote.displayName, conversation.people) : otherSide(oneToOne, remote);
-      const { instanceId: senderInstance, deviceName: senderDevice } = remote;
       const byItself = { standalone: 'pager' as const, ...replyToOf(this.#context, pager) };
-      await inbox.take({ conversation: conversation.id, origin: 'live', sender, senderInstance, senderDevice, ...byItself }, envelope);
+      await inbox.take({ conversation: conversation.id, origin: 'live', sender, ...deviceOf(remote), ...byItself }, envelope);
       return 200;
     } catch (error) {
       this.#context.log.warn('a pager message was refused', { error: String(error) });

@@ -18,8 +18,7 @@ export function foreignDevice(served: string, request: SipRequest, registrations
   // Whom a focus speaks for stands in its Referred-By, and devices believe that: none of them may pass for one.
   // Somebody outside of CPM believes nothing of the kind, and is asked into a group by its focus.
   if (value.value.params.has('isfocus')) return isForeign(request.uri) ? null : 'Only a Controlling Function is a focus';
-  const uri = parseUri(value.value.uri);
-  const gruu = uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' ? (uri.value.params.get('gr') ?? null) : null;
+  const gruu = grOf(value.value.uri);
   if (isTemporaryGruu(value.value.uri)) {
     // It hides its owner from everybody but the network (RFC 5627 section 3.1.2). One that was never announced here
     // passes: the registrar checks too.
@@ -29,10 +28,16 @@ export function foreignDevice(served: string, request: SipRequest, registrations
   if (gruu !== null && addressKey(value.value.uri) !== served) return 'The GRUU is of somebody else';
   const written = value.value.params.get(INSTANCE_PARAM) ?? null;
   const instance = written === null ? null : parseInstance(written);
-  if (gruu?.toLowerCase().startsWith('urn:uuid:') && instance?.startsWith('urn:uuid:') && !sameInstance(gruu, instance)) {
-    return 'The GRUU is of another device';
-  }
-  const known = (registrations.devices(served) ?? []).flatMap((device) => device.instanceId ?? []);
+  const devices = registrations.devices(served) ?? [];
+  // Whose a GRUU is only the registration events tell: its `gr` need not be the instance (TS 24.229 5.4.7A.2).
+  const owner = gruu === null ? undefined : devices.find(({ pubGruu }) => grOf(pubGruu ?? '')?.toLowerCase() === gruu.toLowerCase());
+  if (instance !== null && owner?.instanceId && !sameInstance(owner.instanceId, instance)) return 'The GRUU is of another device';
+  const known = devices.flatMap((device) => device.instanceId ?? []);
   if (instance !== null && known.length > 0 && !known.some((one) => sameInstance(one, instance))) return NOT_REGISTERED;
   return null;
+}
+
+function grOf(text: string): string | null {
+  const uri = parseUri(text);
+  return uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' ? (uri.value.params.get('gr') ?? null) : null;
 }

@@ -19,7 +19,7 @@ export interface ReceiptPayload {
   to: string;
   /** The sender's device, where it is known: the receipt belongs to the device that asked for it. */
   toInstance: string | null;
-  /** The device's public GRUU, where the text itself named it: nothing else in a pager message names a device. */
+  /** The device's public GRUU, where nothing names its instance. */
   toGruu?: string;
   /** The device's name, where nothing else is kept of it; null where the name was not told either. */
   toDevice?: string | null;
@@ -69,9 +69,14 @@ export function deviceNamedBy(envelope: CpimMessage): string | null {
 /** The public GRUU that a text of `sender` names as its own device's; null where it names none, or somebody else's. */
 export function gruuNamedBy(envelope: CpimMessage, sender: string): string | null {
   const value = saidOfDevice(envelope, gruuName);
-  const uri = parseUri(value);
+  return isGruuOf(value, sender) ? value : null;
+}
+
+/** Whether a URI is a public GRUU of this address. */
+export function isGruuOf(text: string, address: string): boolean {
+  const uri = parseUri(text);
   const isGruu = uri.ok && uri.value.scheme !== 'tel' && uri.value.scheme !== 'other' && Boolean(uri.value.params.get('gr'));
-  return isGruu && addressKey(value) === sender ? value : null;
+  return isGruu && addressKey(text) === address;
 }
 
 /** What the sender's clock showed when the text left, epoch milliseconds; null where it does not say. */

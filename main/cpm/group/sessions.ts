@@ -2,6 +2,7 @@
 import type { Disposable } from '../../../base/disposable';
 import type { ConversationRecord } from '../../history/records';
 import type { CpmContext } from '../conversation/context';
+import { deviceOf } from '../inbox/door';
 import type { Inbox } from '../inbox/inbox';
 import { readContent } from '../inbox/reading';
 import { type ContentHandler, type CpmSession, completed } from '../session/session';
@@ -73,7 +74,7 @@ export class GroupSessions {
   contentOf(conversation: string): ContentHandler {
     return async (type, body) => {
       if (this.#parts.data.take(type, body)) return;
-      const arrival = { conversation, origin: 'live', sender: null, senderInstance: null, senderDevice: null } as const;
+      const arrival = { conversation, origin: 'live', sender: null, ...deviceOf(null) } as const;
       await this.#parts.inbox.take(arrival, readContent(type, body));
     };
   }

@@ -54,7 +54,7 @@ export interface DatedText {
 
 /** Whose clock dates what arrives. An anonymous peer's is never joined to what is known of anybody. */
 export function clockKey(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): string {
-  const device = arrival.senderInstance ?? deviceNamedBy(envelope) ?? arrival.senderDevice ?? '';
+  const device = arrival.senderInstance ?? arrival.senderGruu ?? deviceNamedBy(envelope) ?? arrival.senderDevice ?? '';
   return `${conversation.hides === 'peer' ? conversation.id : sender.address} ${device}`;
 }
 

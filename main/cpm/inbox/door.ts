@@ -6,6 +6,7 @@
 import type { PersonValue, StandaloneMode } from '../../../preload/contract';
 import type { CpimMessage } from '../../../protocol/cpim';
 import type { ConversationRecord } from '../../history/records';
+import { isGruuOf } from '../conversation/envelope';
 
 /**
  * live       over a session or as a pager message, as its sender sent it
@@ -68,6 +69,8 @@ export interface Arrival {
   /** The asserted identity of a 1-1's other side; null in a group, where the Controlling Function vouches for the CPIM From. */
   sender: PersonValue | null;
   senderInstance: string | null;
+  /** The public GRUU of the sender's device: its only name, where its network keeps the instance to itself (RFC 7255). */
+  senderGruu: string | null;
   senderDevice: string | null;
   /** It came over a 1-1 session that stood. */
   inSession?: boolean;
@@ -75,6 +78,23 @@ export interface Arrival {
   standalone?: StandaloneMode;
   /** Where its sender asks for answers, as far as the network vouches for the sender. */
   replyTo?: string;
+}
+
+/** What a request says of its sender, and of the device that it comes from. */
+interface Remote {
+  address: string;
+  alsoAsserted?: readonly string[];
+  instanceId: string | null;
+  gruu: string | null;
+  deviceName: string | null;
+}
+
+/** The device; nothing of it where the GRUU is of another person than the sender. */
+export function deviceOf(remote: Remote | null): Pick<Arrival, 'senderInstance' | 'senderGruu' | 'senderDevice'> {
+  if (remote === null) return { senderInstance: null, senderGruu: null, senderDevice: null };
+  const { address, alsoAsserted = [], gruu, instanceId, deviceName } = remote;
+  const isTheirs = gruu !== null && [address, ...alsoAsserted].some((one) => isGruuOf(gruu, one));
+  return { senderInstance: instanceId, senderGruu: isTheirs ? gruu : null, senderDevice: deviceName };
 }
 
 /** One piece of content with everything its handler needs. */

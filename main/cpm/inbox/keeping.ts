@@ -11,7 +11,7 @@ import type { CpmContext } from '../conversation/context';
 import { ambiguousId, deviceNamedBy, gruuNamedBy, leftAtBy } from '../conversation/envelope';
 import { jobDraft, receiptLane } from '../outbox/job';
 import { clockKey, placeText, unknownClock } from './clocks';
-import type { Incoming, Tells } from './door';
+import type { Arrival, Incoming, Tells } from './door';
 
 /** LAB: how many messages of one millisecond are told apart by the milliseconds after it; more stand together, in the order of their keys. */
 const maxAtOneTime = 1_000;
@@ -61,7 +61,7 @@ export function keepMessage(
   };
   const isAnswered =
     incoming.sendsDelivered && !own && !isBlockedSender && record.wantsDelivered && context.preferences().receipts.delivered;
-  const gruu = arrival.senderInstance === null && conversation.hides === undefined ? gruuNamedBy(envelope, sender.address) : null;
+  const gruu = gruuToAnswer(arrival, conversation, sender, envelope);
   const lane = receiptLane(conversation.id, arrival.senderInstance ?? gruu);
   const isAdded = history.soon(() => {
     const keeps = { activityAt: now, isBlockedSender, ...(own ? {} : { replyTo: arrival.replyTo ?? null }) };
@@ -107,6 +107,12 @@ export function addTo(
   if (!isBlockedSender) history.updateConversation(conversation, changed);
   else if (isHidden) history.setMarks(conversation, { isHidden });
   return true;
+}
+
+/** The device that a receipt is for, where no instance names it: by the signalling, else by the text itself. An anonymous peer has no such name. */
+function gruuToAnswer(arrival: Arrival, conversation: ConversationRecord, sender: PersonValue, envelope: CpimMessage): string | null {
+  if (arrival.senderInstance !== null || conversation.hides === 'peer') return null;
+  return arrival.senderGruu ?? (conversation.hides === undefined ? gruuNamedBy(envelope, sender.address) : null);
 }
 
 /**

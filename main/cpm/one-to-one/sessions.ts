@@ -22,7 +22,7 @@ import type { CpmContext } from '../conversation/context';
 import { cpimType } from '../conversation/envelope';
 import { refusals } from '../conversation/refusals';
 import { identityOf } from '../conversation/values';
-import type { Arrival } from '../inbox/door';
+import { type Arrival, deviceOf } from '../inbox/door';
 import type { Inbox } from '../inbox/inbox';
 import { readContent, readInvitation, refusalStatus } from '../inbox/reading';
 import { type ContentHandler, CpmSession, completed } from '../session/session';
@@ -246,7 +246,6 @@ function arrivalFrom(conversation: ConversationRecord, remote: RemoteParty | nul
     conversation: conversation.id,
     origin: 'live',
     sender: otherSide(conversation, remote),
-    senderInstance: remote?.instanceId ?? null,
-    senderDevice: remote?.deviceName ?? null,
+    ...deviceOf(remote),
   };
 }

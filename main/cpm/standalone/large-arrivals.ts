@@ -16,6 +16,7 @@ import type { IncomingInvite } from '../../sip/client';
 import type { CpmContext } from '../conversation/context';
 import { cpimType } from '../conversation/envelope';
 import { refusals } from '../conversation/refusals';
+import { deviceOf } from '../inbox/door';
 import type { Inbox } from '../inbox/inbox';
 import { readContent } from '../inbox/reading';
 import { type OneToOneConversations, otherSide } from '../one-to-one/conversations';
@@ -103,8 +104,7 @@ export class LargeArrivals {
         conversation: conversation.id,
         origin: icsis.includes(ICSI.deferred) ? 'deferred' : 'live',
         sender: otherSide(conversation, remote),
-        senderInstance: remote.instanceId,
-        senderDevice: remote.deviceName,
+        ...deviceOf(remote),
         standalone: 'large',
         ...replyToOf(this.#context, invite),
       },

@@ -39,6 +39,7 @@ export interface RemoteParty {
   displayName: string | null;
   /** A name that the network gives the sender. Absent where it has only repeated what the sender calls themselves, or says nothing. */
   assertedName?: string;
+  /** What the Contact says of itself; null where it says nothing, as from behind a network that keeps hardware names to itself. */
   instanceId: string | null;
   /** LAB: the display name of the Contact. */
   deviceName: string | null;
@@ -216,8 +217,8 @@ function readDevice(contact: NameAddr): Omit<RemoteParty, 'address' | 'asserted'
   const gr = uri.ok && uri.value.scheme !== 'other' ? uri.value.params.get('gr') : undefined;
   const instance = contact.params.get(INSTANCE_PARAM);
   return {
-    // A public GRUU of a UUID instance names the instance itself (RFC 5627 section 3.1.2).
-    instanceId: (instance ? parseInstance(instance) : null) ?? (gr ? parseInstance(gr) : null),
+    // Never the `gr` of a GRUU: that of an IMEI is a UUID of the registrar's making (TS 24.229 5.4.7A.2), and says nothing of the instance.
+    instanceId: instance ? parseInstance(instance) : null,
     deviceName: cleaned(contact.displayName),
     gruu: gr === undefined ? null : contact.uri,
     contactUri: contact.uri,

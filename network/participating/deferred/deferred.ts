@@ -20,7 +20,6 @@ import type { ServerTransaction } from '../../sip/transaction';
 import { LargeLetters } from './large';
 import {
   deviceAsked,
-  instanceOfGruu,
   isLargeMessage,
   isOneToOne,
   isTemporary,
@@ -29,6 +28,7 @@ import {
   letterOfMessage,
   letterOfSession,
   MAX_LETTER_BYTES,
+  publicGruu,
   receiptIn,
 } from './letter';
 import { Postman, type RegisteredDevice } from './postman';
@@ -110,7 +110,7 @@ export class Deferred {
     try {
       this.#queue.seen(
         person,
-        devices.map(({ instanceId }) => instanceId ?? ''),
+        devices.map(({ instanceId, pubGruu }) => ({ instance: instanceId ?? '', gruu: pubGruu === null ? null : publicGruu(pubGruu) })),
       );
     } catch (error) {
       this.#failed(error);
@@ -178,7 +178,7 @@ export class Deferred {
     // Of two devices that report at once, the second need not: should the first one's be refused, that device tells it again.
     if (isDelivery && (report.isDelivered || this.#deliveriesUnderWay.has(key))) return { kind: 'swallow' };
     if (isDelivery) this.#deliveriesUnderWay.add(key);
-    if (!isHidden && instanceOfGruu(request.uri) === null && !namesDevice(request)) {
+    if (!isHidden && publicGruu(request.uri) === null && !namesDevice(request)) {
       if (report.gruu !== null) request.uri = report.gruu;
       else if (report.instance !== null) request.append('Accept-Contact', `*;${INSTANCE_PARAM}="<${report.instance}>"`);
     }
@@ -207,8 +207,8 @@ export class Deferred {
 
   /** A GRUU of a device that the core has forgotten, as after its restart, is answered 404. */
   #isAway(status: number, request: SipRequest, person: string): boolean {
-    const instance = instanceOfGruu(request.uri);
-    return AWAY.has(status) || (status === 404 && instance !== null && this.#queue.remembers(person, instance));
+    const gruu = publicGruu(request.uri);
+    return AWAY.has(status) || (status === 404 && gruu !== null && this.#queue.remembers(person, gruu));
   }
 
   #keepMessage(transaction: ServerTransaction, person: string): boolean {

@@ -49,7 +49,7 @@ export interface Letter {
   /** imdn.Message-ID; null when it has none, and then a repetition is not recognised. */
   messageId: string | null;
   isReceipt: boolean;
-  /** The only device that it is for, an instance URN; null: every device of the person. */
+  /** The only device that it is for, as the sender has named it: an instance URN, or a public GRUU; null: every device of the person. */
   only: string | null;
   /** A temporary GRUU that it must be sent to; null: each device by its own address. */
   target: string | null;
@@ -136,9 +136,9 @@ function lifeOf(request: SipRequest): number {
   return written !== null && /^\d{1,10}$/.test(written.trim()) ? Math.min(Number(written) * 1000, MAX_LIFE_MS) : DEFAULT_LIFE_MS;
 }
 
-/** The device that a request is for alone: by its public GRUU, or by its instance in Accept-Contact. */
+/** The device that a request is for alone: its public GRUU, or its instance in Accept-Contact. */
 export function deviceAsked(request: SipRequest): string | null {
-  const inUri = instanceOfGruu(request.uri);
+  const inUri = publicGruu(request.uri);
   if (inUri !== null) return inUri;
   for (const value of request.all('accept-contact')) {
     const preference = parseNameAddr(value);
@@ -152,12 +152,11 @@ export function deviceAsked(request: SipRequest): string | null {
 function senderDevice(request: SipRequest, envelope: CpimMessage | null, sender: string): Device {
   const contact = parseNameAddr(request.get('contact') ?? '');
   if (contact.ok) {
-    const gruu = isTemporary(contact.value.uri) || instanceOfGruu(contact.value.uri) !== null ? contact.value.uri : null;
-    return { gruu, instance: parseInstance(contact.value.params.get(INSTANCE_PARAM) ?? '') ?? instanceOfGruu(contact.value.uri) };
+    const { uri, params } = contact.value;
+    return { gruu: grOf(uri) === undefined ? null : uri, instance: parseInstance(params.get(INSTANCE_PARAM) ?? '') };
   }
   const named = envelope?.headers.find(({ namespace, name }) => namespace === 'urn:chorus:device' && name === 'Gruu')?.value.trim() ?? '';
-  const instance = instanceOfGruu(named);
-  return instance === null || addressKey(named) !== sender ? { gruu: null, instance: null } : { gruu: named, instance };
+  return { gruu: publicGruu(named) !== null && addressKey(named) === sender ? named : null, instance: null };
 }
 
 function grOf(uri: string): string | null | undefined {
@@ -170,9 +169,11 @@ export function isTemporary(uri: string): boolean {
   return grOf(uri) === null;
 }
 
-export function instanceOfGruu(uri: string): string | null {
+/** A public GRUU in comparable form; null for any other URI. Its `gr` is no instance: only a registration event tells whose it is. */
+export function publicGruu(uri: string): string | null {
+  const address = addressKey(uri);
   const gr = grOf(uri);
-  return gr === undefined || gr === null ? null : parseInstance(gr);
+  return address === null || !gr ? null : `${address};gr=${gr.toLowerCase()}`;
 }
 
 function withoutTag(value: string): string {
@@ -208,7 +209,7 @@ export function push(letter: Letter, device: Device, method: 'MESSAGE' | 'INVITE
   return method === 'MESSAGE' ? request.setBody(letter.contentType, letter.body) : request;
 }
 
-/** The report to the sender of a letter that no device has taken (RFC 5438 section 7.2.1.2); null when the sender wants none. */
+/** The report to the sender's device of a letter that no device has taken (RFC 5438 section 7.2.1.2); null when the sender wants none. */
 export function failureReport(failed: Letter, now: number): Letter | null {
   if (!failed.wantsFailed || failed.messageId === null || failed.isReceipt) return null;
   const { person, sender, returnTo } = failed;
@@ -221,7 +222,7 @@ export function failureReport(failed: Letter, now: number): Letter | null {
     sender: person,
     messageId,
     isReceipt: true,
-    only: isHidden ? null : returnTo.instance,
+    only: isHidden ? null : (returnTo.instance ?? publicGruu(returnTo.gruu ?? '')),
     target: isHidden ? returnTo.gruu : null,
     // The Participating Function speaks for its user, who alone can say that a message did not arrive.
     headers: [

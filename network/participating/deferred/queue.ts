@@ -6,6 +6,8 @@
  *
  * Each letter waits for every device of the person that was registered within `REMEMBERED_MS`. While nobody has taken it, any other
  * device of the person may take it too.
+ *
+ * A letter for one device waits under its instance; where only a GRUU names the device, under that, until a registration event tells whose it is.
  */
 import { StateDatabase } from '../../state/database';
 import { failureReport, type Letter } from './letter';
@@ -14,6 +16,8 @@ import { failureReport, type Letter } from './letter';
 export const REMEMBERED_MS = 30 * 24 * 3_600_000;
 /** LAB: devices of one person that are remembered; the one seen longest ago goes first. */
 export const MAX_REMEMBERED = 32;
+/** LAB: public GRUUs of one device that are remembered: a core may give another one after its restart. */
+export const MAX_REMEMBERED_GRUUS = 4;
 /** LAB: letters for one person, and their bytes. */
 export const MAX_LETTERS_PER_PERSON = 1000;
 export const MAX_BYTES_PER_PERSON = 16 * 1024 * 1024;
@@ -36,6 +40,8 @@ const SCHEMA = `
     letter INTEGER NOT NULL REFERENCES deferred_letters (id), instance TEXT NOT NULL, PRIMARY KEY (letter, instance));
   CREATE TABLE IF NOT EXISTS deferred_devices (
     person TEXT NOT NULL, instance TEXT NOT NULL, seen_at INTEGER NOT NULL, PRIMARY KEY (person, instance));
+  CREATE TABLE IF NOT EXISTS deferred_gruus (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, person TEXT NOT NULL, gruu TEXT NOT NULL, instance TEXT NOT NULL, UNIQUE (person, gruu));
   CREATE TABLE IF NOT EXISTS deferred_reports (
     person TEXT NOT NULL, sender TEXT NOT NULL, message_id TEXT NOT NULL, gruu TEXT, instance TEXT,
     delivered INTEGER NOT NULL DEFAULT 0, until INTEGER NOT NULL, PRIMARY KEY (person, message_id, sender));
@@ -100,15 +106,20 @@ export class DeferredQueue {
     });
   }
 
-  /** These devices of a person are registered. */
-  seen(person: string, instances: readonly string[]): void {
+  /** These devices of a person are registered, by their instances and comparable public GRUUs. */
+  seen(person: string, devices: readonly { instance: string; gruu: string | null }[]): void {
+    for (const { instance, gruu } of devices)
+      if (gruu !== null && this.#instanceOf(person, gruu) !== instance)
+        this.#database.transaction(() => this.#learn(person, gruu, instance));
     const known = new Map(
       this.#database
         .rows<{ instance: string; seen_at: number }>('SELECT instance, seen_at FROM deferred_devices WHERE person = ?', person)
         .map((row) => [row.instance, row.seen_at]),
     );
     const now = this.now();
-    const stale = [...new Set(instances)].filter((instance) => Math.abs(now - (known.get(instance) ?? 0)) >= NOTE_SEEN_MS);
+    const stale = [...new Set(devices.map(({ instance }) => instance))].filter(
+      (instance) => Math.abs(now - (known.get(instance) ?? 0)) >= NOTE_SEEN_MS,
+    );
     if (stale.length === 0) return;
     this.#database.transaction(() => {
       for (const instance of stale)
@@ -127,13 +138,39 @@ export class DeferredQueue {
     });
   }
 
-  /** Whether a device of a person has been registered lately. */
-  remembers(person: string, instance: string): boolean {
+  /** Whether the device of this public GRUU has been registered lately. */
+  remembers(person: string, gruu: string): boolean {
+    const instance = this.#instanceOf(person, gruu);
     const since = this.now() - REMEMBERED_MS;
-    return (
-      this.#database.row('SELECT 1 FROM deferred_devices WHERE person = ? AND instance = ? AND seen_at > ?', person, instance, since) !==
-      null
+    const sql = 'SELECT 1 FROM deferred_devices WHERE person = ? AND instance = ? AND seen_at > ?';
+    return instance !== null && this.#database.row(sql, person, instance, since) !== null;
+  }
+
+  /** A registration event has told whose GRUU it is. What waits under it waits for that device. */
+  #learn(person: string, gruu: string, instance: string): void {
+    this.#database.run('DELETE FROM deferred_gruus WHERE person = ? AND gruu = ?', person, gruu);
+    this.#database.run('INSERT INTO deferred_gruus (person, gruu, instance) VALUES (?, ?, ?)', person, gruu, instance);
+    this.#database.run(
+      `DELETE FROM deferred_gruus WHERE id IN (SELECT id FROM deferred_gruus WHERE person = ?1 AND instance = ?2
+       ORDER BY id DESC LIMIT -1 OFFSET ?3)`,
+      ...[person, instance, MAX_REMEMBERED_GRUUS],
     );
+    const waiting = 'SELECT id FROM deferred_letters WHERE person = ?3 AND only_for = ?2';
+    this.#database.run(
+      `UPDATE OR IGNORE deferred_waiting SET instance = ?1 WHERE instance = ?2 AND letter IN (${waiting})`,
+      ...[instance, gruu, person],
+    );
+    this.#database.run('UPDATE OR IGNORE deferred_letters SET only_for = ?1 WHERE person = ?3 AND only_for = ?2', instance, gruu, person);
+  }
+
+  #instanceOf(person: string, gruu: string): string | null {
+    const sql = 'SELECT instance FROM deferred_gruus WHERE person = ? AND gruu = ?';
+    return this.#database.row<{ instance: string }>(sql, person, gruu)?.instance ?? null;
+  }
+
+  /** What a letter waits under that one device is to get; empty where it is for all. */
+  #waitsUnder({ person, only }: Letter): string {
+    return only === null ? '' : (this.#instanceOf(person, only) ?? only);
   }
 
   /** The oldest letter that a device has to get; null when there is none. */
@@ -181,6 +218,7 @@ export class DeferredQueue {
       const told = rows.flatMap((row) => this.#fail(row) ?? []);
       this.#database.run('DELETE FROM deferred_reports WHERE until <= ?', now);
       this.#database.run('DELETE FROM deferred_devices WHERE seen_at <= ?', now - REMEMBERED_MS);
+      this.#database.run('DELETE FROM deferred_gruus WHERE (person, instance) NOT IN (SELECT person, instance FROM deferred_devices)');
       // A letter that somebody has taken no longer waits for a device that is forgotten.
       this.#database.run(
         `DELETE FROM deferred_waiting WHERE NOT EXISTS (SELECT 1 FROM deferred_letters JOIN deferred_devices USING (person)
@@ -230,14 +268,15 @@ export class DeferredQueue {
   }
 
   /** A message that has been taken and is sent once more, since the sender had missed the answer, is known by its report. */
-  #isKnown({ person, sender, messageId, only, isReceipt }: Letter): boolean {
+  #isKnown(letter: Letter): boolean {
+    const { person, sender, messageId, isReceipt } = letter;
     if (messageId === null) return false;
     const waits = this.#database.row(
       'SELECT 1 FROM deferred_letters WHERE person = ? AND sender = ? AND message_id = ? AND only_for = ?',
       person,
       sender,
       messageId,
-      only ?? '',
+      this.#waitsUnder(letter),
     );
     if (waits !== null || isReceipt) return waits !== null;
     return (
@@ -265,14 +304,15 @@ export class DeferredQueue {
   }
 
   #add(letter: Letter): void {
-    const { person, sender, messageId, only, body, expiresAt, returnTo, isReceipt } = letter;
-    const values = [person, sender, messageId, only ?? '', sizeOf(letter), expiresAt, restOf(letter), Buffer.from(body)];
+    const { person, sender, messageId, body, expiresAt, returnTo, isReceipt } = letter;
+    const only = this.#waitsUnder(letter);
+    const values = [person, sender, messageId, only, sizeOf(letter), expiresAt, restOf(letter), Buffer.from(body)];
     this.#database.run(
       'INSERT INTO deferred_letters (person, sender, message_id, only_for, size, expires_at, rest, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
       ...values,
     );
     const id = this.#database.lastId;
-    if (only !== null) this.#database.run('INSERT INTO deferred_waiting VALUES (?, ?)', id, only);
+    if (only !== '') this.#database.run('INSERT INTO deferred_waiting VALUES (?, ?)', id, only);
     else
       this.#database.run(
         'INSERT INTO deferred_waiting SELECT ?, instance FROM deferred_devices WHERE person = ? AND seen_at > ?',

@@ -1,4 +1,5 @@
 /** A core played by hand around a Participating Function that keeps messages, over one state file or memory. */
+import { grOfInstance } from '../../../network/core/gruu';
 import { MsrpSwitch } from '../../../network/msrp/switch';
 import { ParticipatingFunction } from '../../../network/participating/participating';
 import { newRequest } from '../../../network/sip/dialog';
@@ -18,7 +19,11 @@ export const ALICES_PC = 'urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6';
 export const BOBS_DESK = 'urn:uuid:aaaaaaaa-7dec-41d0-a765-00a0c91e6bf6';
 export const BOBS_TABLET = 'urn:uuid:bbbbbbbb-7dec-41d0-a765-00a0c91e6bf6';
 
-export const gruu = (address: string, instance: string) => `${address};gr=${instance}`;
+/** A device whose GRUU does not show its instance, as of any that is no UUID. */
+export const BOBS_PHONE = 'urn:gsma:imei:90420156-025763-0';
+const namespace = '6ba7b811-9dad-11d1-80b4-00c04fd430c8';
+
+export const gruu = (address: string, instance: string) => `${address};gr=${grOfInstance(instance, namespace)}`;
 
 export interface LabOptions {
   clock?: VirtualClock;
@@ -119,8 +124,9 @@ export class DeferredLab {
       return;
     }
     const registered = this.#registered.get(addressKey(request.uri) ?? '') ?? new Set<string>();
-    const instance = request.uri.match(/gr=(.+)$/)?.[1];
-    const isThere = instance === undefined ? registered.size > 0 : registered.has(instance);
+    const isThere = request.uri.includes(';gr=')
+      ? [...registered].some((instance) => gruu(addressKey(request.uri) ?? '', instance) === request.uri)
+      : registered.size > 0;
     const status = this.answer?.(request) ?? (isThere ? 200 : 480);
     if (isThere) this.delivered.push(request);
     if (isThere && status === 200 && request.method === 'INVITE' && this.sdp !== null) {
@@ -182,8 +188,11 @@ export class DeferredLab {
 }
 
 /** A pager message of `from` to `to`. */
-export function pager(text: string, more: { id?: string | null; from?: string; to?: string; dispositions?: boolean } = {}): SipRequest {
-  const { id = `id-${text}`, from = ALICE, to = BOB, dispositions = true } = more;
+export function pager(
+  text: string,
+  more: { id?: string | null; from?: string; device?: string; to?: string; dispositions?: boolean } = {},
+): SipRequest {
+  const { id = `id-${text}`, from = ALICE, device = ALICES_PC, to = BOB, dispositions = true } = more;
   const body = encodeCpim({
     from,
     to: [addressKey(to) ?? to],
@@ -191,7 +200,7 @@ export function pager(text: string, more: { id?: string | null; from?: string; t
     messageId: id,
     dispositions: dispositions ? ['positive-delivery', 'negative-delivery'] : [],
     contentType: 'text/plain;charset=UTF-8',
-    headers: [{ namespace: 'urn:chorus:device', name: 'Gruu', value: gruu(from, ALICES_PC) }],
+    headers: [{ namespace: 'urn:chorus:device', name: 'Gruu', value: gruu(from, device) }],
     body: new TextEncoder().encode(text),
   });
   return cpmRequest('MESSAGE', from, to, ICSI.msg).setBody('message/cpim', body);

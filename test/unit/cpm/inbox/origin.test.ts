@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { textEnvelope } from '../../../../main/cpm/conversation/envelope';
-import { decide, type Origin, type Rule, rules } from '../../../../main/cpm/inbox/door';
+import { decide, deviceOf, type Origin, type Rule, rules } from '../../../../main/cpm/inbox/door';
 import { Inbox } from '../../../../main/cpm/inbox/inbox';
 import { readContent } from '../../../../main/cpm/inbox/reading';
-import { createLab, type Lab } from '../../../support/doubles/cpm-lab';
+import { createLab, type Lab, remoteParty } from '../../../support/doubles/cpm-lab';
 import { messageRecord } from '../../../support/doubles/history-records';
 
 let lab: Lab;
@@ -80,7 +80,14 @@ describe('where a message comes from', () => {
     const conversation = lab.messenger.chats.open(bob);
     const text = messageRecord('m', { direction: 'out', from: bob, sentAt: lab.clock.now(), wantsDelivered: true });
     const envelope = readContent('message/cpim', textEnvelope(text, { from: bob, to: [lab.self] }));
-    const arrival = { conversation, origin, sender: { address: bob, name: 'Bob' }, senderInstance: 'urn:uuid:bbbb', senderDevice: null };
+    const arrival = {
+      conversation,
+      origin,
+      sender: { address: bob, name: 'Bob' },
+      senderInstance: 'urn:uuid:bbbb',
+      senderGruu: null,
+      senderDevice: null,
+    };
     await inbox.take(arrival, envelope);
     const jobs = lab.history.jobs().filter(({ kind }) => kind === 'receipt');
     expect([jobs.length, told.receipts]).toEqual(expected.sendsDelivered ? [1, 1] : [0, 0]);
@@ -92,6 +99,27 @@ describe('where a message comes from', () => {
     expect(lab.history.jobs()).toHaveLength(expected.sendsDelivered ? 1 : 0);
   });
 
+  it.each([
+    ['its instance, where it says one', { instanceId: 'urn:uuid:bbbb', gruu: `${bob};gr=x` }, { toInstance: 'urn:uuid:bbbb' }],
+    ['its GRUU, where its network keeps an IMEI to itself', { gruu: `${bob};gr=x` }, { toInstance: null, toGruu: `${bob};gr=x` }],
+    [
+      'its GRUU, where that is of its other address',
+      { address: 'tel:+1', alsoAsserted: [bob], gruu: `${bob};gr=x` },
+      { toInstance: null, toGruu: `${bob};gr=x` },
+    ],
+    ['nothing, where the GRUU is of somebody else', { gruu: 'sip:mallory@lab.test;gr=x' }, { toInstance: null }],
+    ['nothing, where the GRUU is temporary', { gruu: 'sip:tgruu.x@lab.test;gr' }, { toInstance: null }],
+  ])('a receipt is for the device that wrote, by %s', async (_, says, expected) => {
+    const { inbox } = createInbox();
+    const conversation = lab.messenger.chats.open(bob);
+    const text = messageRecord('m', { direction: 'out', from: bob, sentAt: lab.clock.now(), wantsDelivered: true });
+    const arrival = { conversation, origin: 'live', sender: { address: bob, name: 'Bob' }, ...deviceOf(remoteParty(bob, says)) } as const;
+    await inbox.take(arrival, readContent('message/cpim', textEnvelope(text, { from: bob, to: [lab.self] })));
+    const [job] = lab.history.jobs().map(({ payload }) => JSON.parse(payload) as object);
+    const { toInstance, toGruu } = job as { toInstance?: unknown; toGruu?: unknown };
+    expect({ toInstance, ...(toGruu === undefined ? {} : { toGruu }) }).toEqual(expected);
+  });
+
   it('lets texts of one time, or of no readable one, stand as they came', async () => {
     const { inbox } = createInbox();
     const conversation = lab.messenger.chats.open(bob);
@@ -100,6 +128,7 @@ describe('where a message comes from', () => {
       origin: 'live',
       sender: { address: bob, name: 'Bob' },
       senderInstance: null,
+      senderGruu: null,
       senderDevice: null,
     } as const;
     const sentAt = lab.clock.now();

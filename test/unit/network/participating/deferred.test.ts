@@ -18,6 +18,7 @@ import {
   MAX_LETTERS_OF_SENDER,
   MAX_LETTERS_PER_PERSON,
   MAX_REMEMBERED,
+  MAX_REMEMBERED_GRUUS,
   REMEMBERED_MS,
   sizeOf,
 } from '../../../../network/participating/deferred/queue';
@@ -34,6 +35,7 @@ import {
   ALICES_PC,
   BOB,
   BOBS_DESK,
+  BOBS_PHONE,
   BOBS_TABLET,
   cpmRequest,
   DeferredLab,
@@ -249,6 +251,37 @@ describe('R87: messages for somebody whose devices are all off', () => {
     expect(lab.delivered).toEqual([]);
     await lab.devices(ALICE, BOBS_TABLET, ALICES_PC);
     expect(lab.delivered.map((request) => request.uri)).toEqual([gruu(ALICE, ALICES_PC)]);
+  });
+
+  it('what is for the GRUU of a device with an IMEI waits for that device, whether it was here before or comes later', async () => {
+    for (const isKnown of [true, false]) {
+      const lab = new DeferredLab();
+      if (isKnown) await lab.devices(BOB, BOBS_PHONE);
+      await lab.devices(BOB);
+      expect((await lab.send(pager('one', { to: gruu(BOB, BOBS_PHONE) }))).status).toBe(202);
+      await lab.devices(BOB, BOBS_DESK);
+      expect(lab.delivered).toEqual([]);
+      await lab.devices(BOB, BOBS_DESK, BOBS_PHONE);
+      expect(lab.delivered.map((request) => request.uri)).toEqual([gruu(BOB, BOBS_PHONE)]);
+      await lab.devices(BOB, BOBS_DESK, BOBS_PHONE);
+      expect(lab.delivered).toHaveLength(1);
+    }
+  });
+
+  it('a device with an IMEI is told alone that its message has failed, and by its GRUU that another was delivered', async () => {
+    const lab = new DeferredLab();
+    await lab.devices(BOB, BOBS_PHONE);
+    const named = pager('one', { from: BOB, to: ALICE, device: BOBS_PHONE }).append('Expires', '60');
+    await lab.send(named);
+    await lab.send(pager('two', { from: BOB, to: ALICE, device: BOBS_PHONE }));
+    lab.clock.advance(60_000);
+    await settle();
+    await lab.devices(BOB, BOBS_DESK, BOBS_PHONE);
+    expect(lab.delivered.map((request) => request.uri)).toEqual([gruu(BOB, BOBS_PHONE)]);
+    await lab.devices(ALICE, ALICES_PC);
+    lab.delivered.length = 0;
+    await lab.send(receipt('id-two', { from: ALICE, to: BOB }), 'orig');
+    expect(lab.delivered.map((request) => request.uri)).toEqual([gruu(BOB, BOBS_PHONE)]);
   });
 
   it.each([
@@ -638,12 +671,18 @@ describe('the queue of deferred messages', () => {
     const queue = new DeferredQueue(null, () => now);
     for (let n = 0; n <= MAX_REMEMBERED; n += 1) {
       now += 3_600_000;
-      queue.seen(BOB, [`urn:uuid:${n}`]);
+      queue.seen(BOB, [{ instance: `urn:uuid:${n}`, gruu: `${BOB};gr=${n}` }]);
     }
-    expect(queue.remembers(BOB, 'urn:uuid:0')).toBe(false);
-    expect(queue.remembers(BOB, 'urn:uuid:1')).toBe(true);
+    expect(queue.remembers(BOB, `${BOB};gr=0`)).toBe(false);
+    expect(queue.remembers(BOB, `${BOB};gr=1`)).toBe(true);
     now += REMEMBERED_MS;
-    expect(queue.remembers(BOB, `urn:uuid:${MAX_REMEMBERED}`)).toBe(false);
+    expect(queue.remembers(BOB, `${BOB};gr=${MAX_REMEMBERED}`)).toBe(false);
+  });
+
+  it('remembers MAX_REMEMBERED_GRUUS of one device, the latest', () => {
+    const queue = new DeferredQueue(null, () => 3_600_000);
+    for (let n = 0; n <= MAX_REMEMBERED_GRUUS; n += 1) queue.seen(BOB, [{ instance: BOBS_PHONE, gruu: `${BOB};gr=${n}` }]);
+    expect([0, 1, MAX_REMEMBERED_GRUUS].map((n) => queue.remembers(BOB, `${BOB};gr=${n}`))).toEqual([false, true, true]);
   });
 
   it('says in one sentence that its file cannot be used', () => {

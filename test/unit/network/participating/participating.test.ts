@@ -26,7 +26,7 @@ function fixture(
   const passed: SipRequest[] = [];
   const acks: SipRequest[] = [];
   /** Tells that these instances of an address are registered, as the core does. */
-  const registered = async (address: string, instances: string[], tempGruu: string | null = null) => {
+  const registered = async (address: string, instances: string[], tempGruu: string | null = null, grs: string[] = []) => {
     core.request(
       newRequest('REGISTER', 'sip:pf.lab.test', { from: '<sip:core.lab.test>', to: `<${address}>` }).append('Expires', '3600'),
       toPf,
@@ -36,7 +36,7 @@ function fixture(
     if (subscribe === undefined) throw new Error('no SUBSCRIBE');
     const contacts = instances.map(
       (urn, index) =>
-        `<contact id="${index}" state="active" event="registered"><uri>sip:x</uri><unknown-param name="+sip.instance">"&lt;${urn}&gt;"</unknown-param>${tempGruu === null ? '' : `<gr:temp-gruu uri="${tempGruu}" first-cseq="1"/>`}</contact>`,
+        `<contact id="${index}" state="active" event="registered"><uri>sip:x</uri><unknown-param name="+sip.instance">"&lt;${urn}&gt;"</unknown-param>${tempGruu === null ? '' : `<gr:temp-gruu uri="${tempGruu}" first-cseq="1"/>`}${grs[index] === undefined ? '' : `<gr:pub-gruu uri="${address};gr=${grs[index]}"/>`}</contact>`,
     );
     core.request(
       newRequest('NOTIFY', 'sip:pf.lab.test', {
@@ -165,6 +165,23 @@ describe('the Participating Function', () => {
     ]) {
       expect((await send(invite({ contact }))).status).toBe(200);
     }
+  });
+
+  it('R43: knows by the registration event whose a GRUU is: that of an IMEI or of an odd UUID is another UUID', async () => {
+    const { clock, begin, registered } = fixture();
+    const send = async (instance: string, gr: string) => {
+      const final = await begin(invite({ contact: `<sip:alice@lab.test;gr=${gr}>;+sip.instance="<${instance}>"` }));
+      clock.advance(NEWS_PATIENCE_MS);
+      return (await final()).status;
+    };
+    const odd = 'urn:uuid:1';
+    await registered('sip:alice@lab.test', [IMEI, odd, ALICE_1], null, ['urn:uuid:8b4b3185', 'urn:uuid:aaaa', ALICE_1]);
+    expect([await send(IMEI, 'urn:uuid:8b4b3185'), await send(odd, 'URN:uuid:AAAA'), await send(ALICE_1, ALICE_1)]).toEqual([
+      200, 200, 200,
+    ]);
+    expect([await send(IMEI, ALICE_1), await send(ALICE_1, 'urn:uuid:aaaa'), await send(odd, 'urn:uuid:8b4b3185')]).toEqual([
+      403, 403, 403,
+    ]);
   });
 
   it('R43: a device whose registration event arrives just after its 200 is not refused: its request waits for the event', async () => {
