@@ -18,7 +18,7 @@ import { nickname } from '../../protocol/instance-urn';
 import { correspondentKey } from '../../protocol/uri';
 import { Messenger } from '../cpm/messenger';
 import { DeviceControl, defaultTestText } from '../devices/control';
-import { capabilitiesOf } from '../devices/entry';
+import { capabilitiesOf, ownDevice } from '../devices/entry';
 import { DeviceList } from '../devices/list';
 import { EqualDevices } from '../devices/pairing/equal-devices';
 import { SignOuts } from '../devices/sign-out';
@@ -169,9 +169,9 @@ export class Account {
     };
   }
 
-  #otherDevices(): string[] {
+  #otherDevices() {
     const live = this.devices.filter((device) => !device.self && device.state === 'active' && device.capabilities.includes('session'));
-    return live.flatMap(({ pubGruu }) => pubGruu ?? []);
+    return live.flatMap((device) => ownDevice(device, this.#credentials.aor) ?? []);
   }
 
   get isRegistered(): boolean {

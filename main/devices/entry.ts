@@ -1,10 +1,10 @@
 /** One contact that the server knows of, as a binding list or a registration event tells it. */
 import type { DeviceValue } from '../../preload/contract';
-import { ICSI, ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../protocol/feature-tags';
+import { acceptContact, ICSI, ICSI_PARAM, INSTANCE_PARAM, parseIcsi } from '../../protocol/feature-tags';
 import { nickname, parseInstance } from '../../protocol/instance-urn';
 import type { RegInfoContact } from '../../protocol/reginfo';
 import { shownName } from '../../protocol/shown-name';
-import { parseUri } from '../../protocol/uri';
+import { formatUri, parseUri } from '../../protocol/uri';
 import type { Binding } from '../sip/client';
 
 const capabilityOf: Record<string, string> = {
@@ -83,6 +83,18 @@ export function deviceValue(entry: Entry, instanceId: string): DeviceValue {
     ...{ instanceId, name: name ?? '', nickname: nickname(instanceId), self: false, contact, expires, expiresAt: toldAt + expires * 1000 },
     ...{ capabilities: capabilitiesOf(icsis), pubGruu, state, lastEvent, duplicate: null },
   };
+}
+
+/** How a device is invited into a group, and known there; null where nothing names it alone. */
+export function ownDevice(
+  { instanceId, pubGruu, contact }: DeviceValue,
+  aor: string,
+): { instanceId: string; target: string; isAt(contact: string): boolean } | null {
+  if (pubGruu !== null) return { instanceId, target: pubGruu, isAt: (other) => other === pubGruu };
+  const uri = parseUri(aor);
+  if (!instanceId.startsWith('urn:') || !uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips')) return null;
+  const target = formatUri({ ...uri.value, headers: [['Accept-Contact', acceptContact({ instanceId })]] });
+  return { instanceId, target, isAt: (other) => contactKey(other) === contactKey(contact) };
 }
 
 /** Two contacts are the same place by user, host and port, whatever the parameters. */

@@ -4,7 +4,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { cpmHeader, isContributionId } from '../../protocol/cpm-headers';
-import { acceptContact, ICSI, icsiParam } from '../../protocol/feature-tags';
+import { acceptContact, ICSI, INSTANCE_PARAM, icsiParam } from '../../protocol/feature-tags';
+import { parseInstance } from '../../protocol/instance-urn';
 import { type BodyPart, encodeMultipart, multipartType, newBoundary, parseContentType, parseMultipart } from '../../protocol/multipart';
 import {
   type EntryDialog,
@@ -258,5 +259,9 @@ export function encodeHistory(invitees: readonly Invitee[]): Uint8Array {
 export function deviceOf(contact: string | null): { entity: string; deviceName: string | null; instanceId: string | null } | null {
   const value = contact === null ? null : parseNameAddr(contact);
   if (value === null || !value.ok) return null;
-  return { entity: value.value.uri, deviceName: value.value.displayName, instanceId: value.value.params.get('+sip.instance') ?? null };
+  return {
+    entity: value.value.uri,
+    deviceName: value.value.displayName,
+    instanceId: parseInstance(value.value.params.get(INSTANCE_PARAM) ?? ''),
+  };
 }

@@ -54,7 +54,8 @@ export class Inviting {
     const { legs } = this.deps;
     const history = encodeHistory(invitees);
     for (const invitee of invitees) {
-      const leg = legs.open(invitee.address, { dialedIn: false, name: invitee.name, target: invitee.target });
+      const { address, name, target, instanceId } = invitee;
+      const leg = legs.open(address, { dialedIn: false, name, target, instanceId });
       this.#ask(leg, { inviter, invitee, history });
     }
     this.deps.onChanged();

@@ -6,6 +6,7 @@
  */
 import { waysOf } from '../../protocol/accepted-types';
 import { cpmHeader } from '../../protocol/cpm-headers';
+import { sameInstance } from '../../protocol/instance-urn';
 import { CLEAR_CAPABILITY, encodeSdp, type MsrpDescription, receives } from '../../protocol/sdp';
 import type { CompleteMessage } from '../msrp/assembly';
 import { describeSession, type MsrpSwitch, type SwitchSession, type Verdict } from '../msrp/switch';
@@ -72,6 +73,8 @@ export class Leg implements PostLeg {
     readonly address: string,
     /** Request-URI of its invitation: a GRUU when it is for one device. */
     readonly target: string,
+    /** The instance of its device, where the invitation or the Contact names one. */
+    public instanceId: string | null,
     private readonly deps: LegsDeps,
     private readonly isReleased: (leg: Leg) => boolean,
   ) {
@@ -124,7 +127,9 @@ export class Leg implements PostLeg {
   /** What the device says of itself in its Contact. */
   describe(message: SipMessage): void {
     const device = deviceOf(message.get('contact'));
-    if (device !== null) this.deps.group.describe(this.id, device.entity, device.deviceName);
+    if (device === null) return;
+    this.instanceId = device.instanceId ?? this.instanceId;
+    this.deps.group.describe(this.id, device.entity, device.deviceName);
   }
 
   /** Answers 200 with the answer to the offer. LAB: the focus waits for the connection wherever the offer allows it. */
@@ -280,8 +285,11 @@ export class Legs {
   }
 
   /** Makes a leg towards a person. */
-  open(address: string, how: { dialedIn: boolean; name: string | null; administrator?: boolean; target?: string }): Leg {
-    const leg = new Leg(String(this.#next++), address, how.target ?? address, this.deps, (one) => !this.has(one));
+  open(
+    address: string,
+    how: { dialedIn: boolean; name: string | null; administrator?: boolean; target?: string; instanceId?: string | null },
+  ): Leg {
+    const leg = new Leg(String(this.#next++), address, how.target ?? address, how.instanceId ?? null, this.deps, (one) => !this.has(one));
     this.#legs.set(leg.id, leg);
     this.#byAddress.set(address, (this.#byAddress.get(address) ?? new Set()).add(leg));
     this.deps.group.add(leg.id, address, how);
@@ -301,7 +309,9 @@ export class Legs {
     const { group } = this.deps;
     const entity = group.endpoint(leg.id)?.entity;
     for (const other of this.of(leg.address)) {
-      if (other === leg || group.endpoint(other.id)?.entity !== entity) continue;
+      // Without a GRUU a device that comes over another connection has another Contact, and the same instance.
+      const isSame = other.dialog !== null && isInstance(other.instanceId, leg.instanceId);
+      if (other === leg || (!isSame && group.endpoint(other.id)?.entity !== entity)) continue;
       group.drop(other.id);
       this.release(other, COMPLETED);
     }
@@ -320,4 +330,8 @@ export class Legs {
     for (const leg of this.#legs.values()) leg.abandon();
     for (const map of [this.#legs, this.#byAddress, this.#byDialog]) map.clear();
   }
+}
+
+function isInstance(one: string | null, other: string | null): boolean {
+  return one !== null && other !== null && sameInstance(one, other);
 }

@@ -11,6 +11,7 @@ import {
   parseGroupData,
 } from '../../protocol/group-data';
 import { parseGroupIcon } from '../../protocol/group-icon';
+import { sameInstance } from '../../protocol/instance-urn';
 import type { Verdict } from '../msrp/switch';
 import { type Refusal, refuse } from '../sip/refusal';
 import type { ServerTransaction } from '../sip/transaction';
@@ -65,15 +66,18 @@ export class MemberRequests {
   }
 
   /**
-   * Those who are neither connected nor being invited. The person who asks (`leg`) may also name a further device of theirs by its GRUU.
+   * Those who are neither connected nor being invited. The person who asks (`leg`) may also name a further device of theirs, by its GRUU
+   * or, without one, by its instance (R8).
    */
   newcomers(invitees: readonly Invitee[], leg: Leg | null = null): Invitee[] {
     const { group, legs } = this.deps;
-    return invitees.filter(({ address, target }) => {
+    return invitees.filter(({ address, target, instanceId }) => {
       const standing = group.endpointsOf(address).filter((endpoint) => endpoint.status !== 'disconnected');
       if (address !== leg?.address) return standing.length === 0;
-      const devices = legs.of(address).map(({ target: asked }) => asked);
-      return target !== address && !devices.includes(target) && standing.every(({ entity }) => entity !== target);
+      const ofPerson = legs.of(address);
+      if (instanceId !== null && ofPerson.some((one) => one.instanceId !== null && sameInstance(one.instanceId, instanceId))) return false;
+      if (target === address) return instanceId !== null;
+      return ofPerson.every((one) => one.target !== target) && standing.every(({ entity }) => entity !== target);
     });
   }
 

@@ -1,4 +1,4 @@
-/** The upgrade of a 1-1, told once for each kind of device ID, with and without GRUUs, at both networks: the device is found by what it says of itself. */
+/** The upgrade of a 1-1 for each kind of device ID, with and without GRUUs, at both networks: a device is found by what it says of itself. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { closeClients, headerValues, printLadderOnFailure, sipRequests, startClient, type TestClient } from '../support/stages/clients';
@@ -86,5 +86,23 @@ describe.each(places)('at $place', ({ start, gruu }) => {
     await hears(alice, 'By pager');
     await isTold(phone, paged.message, 'delivered');
     if (gruu) expect(deliveries(laptop)).toEqual([]);
+  });
+
+  it('R8 R72: a device that signs in later follows its person into the group, and is invited alone', async () => {
+    const [alice, phone, carol] = await Promise.all([client('alice'), client('bob-phone', ids[0]?.instanceUrn), client('carol')]);
+    const { conversation } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'Come' });
+    await hears(phone, 'Come');
+    const { conversation: group } = await alice.call('addPeople', { conversation, people: [carol.address] });
+    await sessionIs(phone, 'replaced');
+    const invited = sipRequests(phone, 'in', 'INVITE').length;
+    const laptop = await client('bob-laptop');
+    await laptop.until('it is in the group', async () =>
+      (await laptop.call('conversations', {})).some(({ kind, session }) => kind === 'group' && session === 'established') ? true : null,
+    );
+    await alice.call('sendText', { conversation: group, text: 'To all' });
+    await Promise.all([hears(phone, 'To all'), hears(laptop, 'To all'), hears(carol, 'To all')]);
+    expect(sipRequests(phone, 'in', 'INVITE')).toHaveLength(invited);
+    expect(sipRequests(laptop, 'in', 'INVITE')).toHaveLength(1);
+    expect(sipRequests(phone, 'out', 'REFER')).toHaveLength(1);
   });
 });

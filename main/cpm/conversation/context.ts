@@ -13,6 +13,15 @@ import type { People } from './people';
 /** The SIP side as the CPM layer uses it. */
 type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'queryCapabilities' | 'subscribeConference' | 'canHide' | 'gruu' | 'guardContent'>;
 
+/** Another device of this account. */
+export interface OwnDevice {
+  instanceId: string;
+  /** What a focus is asked to invite: its public GRUU, else the own address with the instance in Accept-Contact (R8). */
+  target: string;
+  /** Whether this Contact of a roster is the device's. */
+  isAt(contact: string): boolean;
+}
+
 export interface CpmContext {
   readonly clock: Clock;
   readonly log: Logger;
@@ -30,8 +39,8 @@ export interface CpmContext {
   readonly selfName: string;
   /** The name of this device. */
   deviceName(): string;
-  /** GRUUs of the other devices of this account that are registered now. */
-  otherDevices(): readonly string[];
+  /** The other devices of this account that are registered now and take sessions. */
+  otherDevices(): readonly OwnDevice[];
   /** The Controlling Function's factory URI, provisioned with the account (R51). */
   readonly factory: string;
   /** People known beforehand, for their names. */

@@ -12,7 +12,7 @@ export class OwnDevices implements Disposable {
   readonly #context: CpmContext;
   readonly #rosters: Rosters;
   readonly #groups: () => Iterable<{ conversation: string; session: CpmSession }>;
-  /** The devices that were brought into a group, or came by themselves: `conversation gruu`. */
+  /** The devices that were brought into a group, or came by themselves: `conversation instance`. */
   readonly #present = new Set<string>();
   #timer: Disposable | null = null;
 
@@ -25,7 +25,7 @@ export class OwnDevices implements Disposable {
 
   /** Another own device has come or gone. */
   changed(): void {
-    const registered = this.#context.otherDevices();
+    const registered = this.#context.otherDevices().map(({ instanceId }) => instanceId);
     for (const key of this.#present) if (!registered.includes(key.split(' ')[1] ?? '')) this.#present.delete(key);
     this.dispose();
     if (registered.length === 0) return;
@@ -50,12 +50,12 @@ export class OwnDevices implements Disposable {
     const own = this.#rosters.own(conversation);
     if (own === undefined || session.state !== 'established') return;
     const inside = own.endpoints.filter((endpoint) => endpoint.status !== 'disconnected').map((endpoint) => endpoint.entity);
-    for (const gruu of this.#context.otherDevices()) {
-      const key = `${conversation} ${gruu}`;
+    for (const { instanceId, target, isAt } of this.#context.otherDevices()) {
+      const key = `${conversation} ${instanceId}`;
       if (this.#present.has(key)) continue;
       this.#present.add(key);
-      if (inside.includes(gruu)) continue;
-      const asked = session.sip?.refer(gruu);
+      if (inside.some(isAt)) continue;
+      const asked = session.sip?.refer(target);
       if (asked !== undefined) drop(asked, { ...this.#context.log, error: this.#context.log.info }, 'bringing an own device into a group');
     }
   }

@@ -16,6 +16,7 @@ import { Emitter } from '../../../base/emitter';
 import { drop } from '../../../base/log';
 import { AppError } from '../../../preload/contract/errors';
 import type { BodyPart } from '../../../protocol/multipart';
+import { formatUri, parseUri } from '../../../protocol/uri';
 import { type CpmHeaders, type CpmRequest, type RemoteParty, readRemoteParty } from '../stack/cpm-request';
 import { ALLOWED_METHODS } from '../stack/normalize';
 import type { Stack } from '../stack/stack';
@@ -315,8 +316,7 @@ export abstract class Session implements SipSession {
         { onAccept: () => finish(resolve), onReject: refused, onRedirect: refused },
         {
           extraHeaders: [
-            // A tel: URI has no method parameter; a REFER without one means INVITE (RFC 3515 section 2.1). What has headers names its method already.
-            headerLine('Refer-To', /^sip[^?]*$/.test(target) ? `<${target};method=${method}>` : `<${target}>`),
+            headerLine('Refer-To', `<${referTo(target, method)}>`),
             // RFC 4488: no implicit subscription, because the conference documents show the result.
             'Refer-Sub: false',
             'Supported: norefersub',
@@ -341,4 +341,11 @@ export abstract class Session implements SipSession {
       dialog.bye({ onAccept: done, onReject: done, onRedirect: done }, { extraHeaders });
     });
   }
+}
+
+/** A tel: URI has no method parameter; a REFER without one means INVITE (RFC 3515 section 2.1). Headers in the URI come after it. */
+function referTo(target: string, method: 'INVITE' | 'BYE'): string {
+  const uri = parseUri(target);
+  if (!uri.ok || (uri.value.scheme !== 'sip' && uri.value.scheme !== 'sips')) return target;
+  return formatUri({ ...uri.value, params: new Map([...uri.value.params, ['method', method]]) });
 }

@@ -497,6 +497,35 @@ describe('who belongs to a group', () => {
     expect(lab.cf.groups()[0]?.participants).toHaveLength(3);
   });
 
+  it('R8 R72: without GRUUs it names that device by its instance; one that is there, or asked already, is not asked again', async () => {
+    const lab = fixture();
+    const { dialog } = await lab.group();
+    lab.invites.clear();
+    const phone = 'urn:gsma:imei:90420156-025763-0';
+    const bring = (instance: string, sequence: number) => {
+      const preference = encodeURIComponent(`*;+sip.instance="<${instance}>";require;explicit`);
+      const to = refer(`sip:bob@lab.test;method=INVITE?Accept-Contact=${preference}`);
+      return lab.final(
+        lab
+          .inDialog(dialog('bob'), 'REFER')
+          .set('CSeq', `${sequence} REFER`)
+          .append(...to),
+      );
+    };
+    expect((await bring(phone, 2)).status).toBe(202);
+    const asked = lab.invites.get('bob');
+    expect(asked?.request.uri).toBe('sip:bob@lab.test');
+    expect(asked?.request.all('accept-contact').at(-1)).toBe(`*;+sip.instance="<${phone}>";require;explicit`);
+    await bring(phone, 3);
+    expect(lab.invites.get('bob')).toBe(asked);
+    await lab.answer('bob', 200, 'phone');
+    // The last digit of an IMEI is no part of it.
+    await bring(phone.replace(/0$/, '7'), 4);
+    expect(lab.invites.get('bob')).toBe(asked);
+    await bring('urn:uuid:f81d4fae-7dec-41d0-a765-00a0c91e6bf6', 5);
+    expect(lab.invites.get('bob')).not.toBe(asked);
+  });
+
   it('a member renames the group: the sender gets an answer, the conference document tells everybody, and the name is stored', async () => {
     const lab = fixture();
     const { focus, dialog, person } = await lab.group();
