@@ -88,7 +88,7 @@ describe.each(places)('at $place', ({ start, gruu }) => {
     if (gruu) expect(deliveries(laptop)).toEqual([]);
   });
 
-  it('R8 R72: a device that signs in later follows its person into the group, and is invited alone', async () => {
+  it('R8: a device that signs in later follows its person into the group, and is invited alone', async () => {
     const [alice, phone, carol] = await Promise.all([client('alice'), client('bob-phone', ids[0]?.instanceUrn), client('carol')]);
     const { conversation } = await alice.call('sendText', { to: 'sip:bob@lab.test', text: 'Come' });
     await hears(phone, 'Come');

@@ -14,7 +14,7 @@ import type { People } from './people';
 type CpmSip = Pick<SipClient, 'invite' | 'sendPager' | 'queryCapabilities' | 'subscribeConference' | 'canHide' | 'gruu' | 'guardContent'>;
 
 /** Another device of this account. */
-export interface OwnDevice {
+interface OwnDevice {
   instanceId: string;
   /** What a focus is asked to invite: its public GRUU, else the own address with the instance in Accept-Contact (R8). */
   target: string;

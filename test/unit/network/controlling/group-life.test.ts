@@ -497,7 +497,7 @@ describe('who belongs to a group', () => {
     expect(lab.cf.groups()[0]?.participants).toHaveLength(3);
   });
 
-  it('R8 R72: without GRUUs it names that device by its instance; one that is there, or asked already, is not asked again', async () => {
+  it('R8: without GRUUs it names that device by its instance; one that is there, or asked already, is not asked again', async () => {
     const lab = fixture();
     const { dialog } = await lab.group();
     lab.invites.clear();
