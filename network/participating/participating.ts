@@ -10,6 +10,7 @@
  * (`privacy.ts`). Its Record-Route says which of the two ends it serves (`passage.ts`), so that later requests of the dialog are treated the same
  * way. What no device of the called person takes is kept for later (`deferred/`).
  */
+import { assertedService } from '../../protocol/asserted-service';
 import { ICSI, wantedServices } from '../../protocol/feature-tags';
 import { parseMultipart } from '../../protocol/multipart';
 import type { MsrpDescription } from '../../protocol/sdp';
@@ -187,7 +188,9 @@ export class ParticipatingFunction {
       this.registrations.afterNews(served.address, NEWS_PATIENCE_MS, () => this.#initial(transaction, request, true));
       return;
     }
-    const refusal = served.sescase === 'orig' ? this.#originating(served.address, request) : this.#terminating(served.address, request);
+    const refusal =
+      this.#checkService(request) ??
+      (served.sescase === 'orig' ? this.#originating(served.address, request) : this.#terminating(served.address, request));
     if (refusal !== null) {
       this.#refuse(transaction, refusal);
       return;
@@ -210,6 +213,17 @@ export class ParticipatingFunction {
     const anchored = request.method === 'INVITE' ? this.#anchor(served.address, request, passage) : null;
     if (anchored !== null) this.#refuse(transaction, anchored);
     else this.#send(transaction, request, this.#target(request), [passage], { served, receipt });
+  }
+
+  /** R98: what the core asserts is what the request asks devices for, and a service that CPM knows unless policy lets others pass. */
+  #checkService(request: SipRequest): Refusal | null {
+    const asserted = request.all('p-asserted-service');
+    const { contradicts, unknown } = assertedService(asserted, request.all('accept-contact'));
+    if (contradicts) return { status: 403, warning: 'Another service is asked for than the network asserts' };
+    if (unknown.length === 0) return null;
+    if (this.policy.refusesUnknownServices) return { status: 403, warning: 'Not a service of this network' };
+    this.#options.log?.('info', 'a service that is unknown here passes, by policy', { service: unknown.join(), callId: request.callId });
+    return null;
   }
 
   /** The sender's side: whether the sender may send this, and from this device. */

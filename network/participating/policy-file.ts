@@ -66,11 +66,13 @@ export function parsePolicy(text: string, folder: string): PolicyDocument {
 
 function providerOf(read: JsonReader, value: unknown, folder: string): ProviderRules & { recordTo: string | null } {
   const path = ['provider'];
-  const { mediaPath, record, hideMedia, recordTo } = read.object(value ?? {}, path, ['mediaPath', 'record', 'hideMedia', 'recordTo']);
+  const known = ['mediaPath', 'record', 'hideMedia', 'recordTo', 'unknownServices'];
+  const { mediaPath, record, hideMedia, recordTo, unknownServices } = read.object(value ?? {}, path, known);
   return {
     ...read.optional('mediaPath', read.oneOf(mediaPath, [...path, 'mediaPath'], ['stay', 'out', 'preference'] as const)),
     ...read.optional('record', read.flag(record, [...path, 'record'])),
     ...read.optional('hideMedia', read.flag(hideMedia, [...path, 'hideMedia'])),
+    ...read.optional('unknownServices', read.oneOf(unknownServices, [...path, 'unknownServices'], ['pass', 'refuse'] as const)),
     recordTo: placeOf(read, recordTo, [...path, 'recordTo'], folder),
   };
 }

@@ -44,6 +44,8 @@ export interface ProviderRules {
   /** True: every session is recorded; false: none, whatever users wish. */
   record?: boolean;
   hideMedia?: boolean;
+  /** What becomes of a request whose asserted service is none of CPM; `pass` when absent. */
+  unknownServices?: 'pass' | 'refuse';
 }
 
 /** A whole policy, as a file holds it. */
@@ -75,6 +77,10 @@ export class Policy {
 
   get recordTo(): string | null {
     return this.#document.recordTo;
+  }
+
+  get refusesUnknownServices(): boolean {
+    return this.#document.provider.unknownServices === 'refuse';
   }
 
   get mailOutbox(): string | null {

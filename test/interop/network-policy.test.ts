@@ -144,6 +144,25 @@ describe('the policy of the network', () => {
     }
   });
 
+  it('R98: the core asserts the service that the client prefers, the traces show it, and the recipient gets it', async () => {
+    const records: { role: string; text: string }[] = [];
+    const tap: NonNullable<Parameters<typeof startNetwork>[0]>['tap'] = ({ role, protocol, direction, bytes }) => {
+      if (protocol === 'sip' && direction === 'in') records.push({ role, text: new TextDecoder().decode(bytes) });
+    };
+    await start({ provider: { unknownServices: 'refuse' } }, { tap });
+    const [alice, bob] = await Promise.all([client('alice'), client('bob')]);
+    await alice.call('sendText', { to: bob.address, text: 'Asserted' });
+    await arrived(bob, 'Asserted');
+    const [sent] = sipRequests(alice, 'out', 'INVITE');
+    expect(headerValues(sent ?? '', 'P-Preferred-Service')).toEqual([ICSI.session]);
+    const atFunction = records.find(({ role, text }) => role === 'pf' && text.startsWith('INVITE '))?.text ?? '';
+    const [received] = sipRequests(bob, 'in', 'INVITE');
+    for (const text of [atFunction, received ?? '']) {
+      expect(headerValues(text, 'P-Asserted-Service')).toEqual([ICSI.session]);
+      expect(headerValues(text, 'P-Preferred-Service')).toEqual([]);
+    }
+  });
+
   it('R43: an IMEI stays in its own network, whoever calls; a UUID and the GRUU go on, and both sides reach the device', async () => {
     await start({});
     const imei = 'urn:gsma:imei:90420156-025763-0';

@@ -6,7 +6,9 @@
  * sip.js is turned back into the original form, byte for byte. Requests that can be decided without sip.js are answered here: 400, 404,
  * 405, 413, 415, 416, 420, 482, 486, 505 and OPTIONS.
  */
+
 import { URI } from 'sip.js/lib/core/index.js';
+import { assertedService } from '../../../protocol/asserted-service';
 import { isToken, parseParams } from '../../../protocol/generic-param';
 import { parseInstance, sameInstance } from '../../../protocol/instance-urn';
 import { concat, utf8 } from '../../../protocol/octets';
@@ -111,6 +113,9 @@ export class Normalizer {
     if (!inDialog && !isMeant && this.#options.isOwnCall(message.first('call-id') ?? '')) return answer(482, 'Loop Detected');
     // The request names one device but reached another: 486 for any method.
     if (named.some((instance) => instance === null || !sameInstance(instance, this.#options.instanceId))) return answer(486, 'Busy Here');
+    // R98: its own network vouches for one service, and the request asks for another.
+    if (!inDialog && assertedService(message.list('p-asserted-service'), message.list('accept-contact')).contradicts)
+      return answer(403, 'Another Service Is Asserted');
     const required = message.list('require').filter((option) => !SUPPORTED_OPTIONS.some((known) => known === option.toLowerCase()));
     if (required.length > 0) return answer(420, 'Bad Extension', [headerLine('Unsupported', required.join(', '))]);
     if (method === 'OPTIONS') return this.#answerOptions(message);

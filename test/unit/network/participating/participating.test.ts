@@ -126,6 +126,32 @@ describe('the Participating Function', () => {
     expect((await send(invite())).status).toBe(200);
   });
 
+  it.each([
+    ['what it asks for', 'oma.cpm.session', 'oma.cpm.session', 200, 200],
+    ['nothing', null, 'oma.cpm.session', 200, 200],
+    ['a service of CPM, where it asks for none', 'oma.cpm.msg', null, 200, 200],
+    ['another service of CPM', 'oma.cpm.msg', 'oma.cpm.session', 403, 403],
+    ['a service whose name begins alike', 'oma.cpm.session.group', 'oma.cpm.session', 403, 403],
+    ['a service of CPM that nobody knows', 'oma.cpm.session.x', 'oma.cpm.session.x', 200, 403],
+    ['a service of others', 'mmtel', null, 200, 403],
+  ])('R98: a request for which the core asserts %s is answered by policy', async (_, asserted, wanted, passing, refusing) => {
+    for (const [unknownServices, status] of [
+      ['pass', passing],
+      ['refuse', refusing],
+    ] as const)
+      for (const sescase of ['orig', 'term']) {
+        const noted: string[] = [];
+        const { pf, passed, send } = fixture({ log: (_level, text) => noted.push(text) });
+        pf.policy.adopt({ deny: [], provider: { unknownServices }, users: new Map(), recordTo: null, mailOutbox: null });
+        const request = invite({ sescase, ...(sescase === 'term' ? { served: 'sip:bob@lab.test' } : {}) });
+        if (asserted !== null) request.append('P-Asserted-Service', `urn:urn-7:3gpp-service.ims.icsi.${asserted}`);
+        if (wanted !== null) request.append('Accept-Contact', `*;+g.3gpp.icsi-ref="urn%3Aurn-7%3A3gpp-service.ims.icsi.${wanted}"`);
+        expect((await send(request)).status).toBe(status);
+        expect(passed.map((one) => one.all('p-asserted-service'))).toEqual(status === 200 ? [request.all('p-asserted-service')] : []);
+        expect(noted.some((text) => text.includes('unknown here'))).toBe(passing !== refusing && unknownServices === 'pass');
+      }
+  });
+
   it('R56 R57: refuses for the recipient, by the asserted caller or by the inviter of a group, and forwards the rest once', async () => {
     const { pf, passed, send } = fixture();
     pf.policy.deny({ served: 'sip:bob@lab.test', sescase: 'term', peer: 'sip:alice@lab.test', status: 603 });

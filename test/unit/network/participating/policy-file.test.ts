@@ -59,6 +59,12 @@ describe('a policy file', () => {
     expect(policy.mailOutbox).toBe('/lab/mail.jsonl');
   });
 
+  it('R98: unknown services pass unless the provider refuses them', () => {
+    const refuses = (provider: string) => policyOf(`{"provider":${provider}}`).refusesUnknownServices;
+    expect(['{}', '{"unknownServices":"pass"}', '{"unknownServices":"refuse"}'].map(refuses)).toEqual([false, false, true]);
+    expect(() => refuses('{"unknownServices":"ask"}')).toThrow('unknownServices');
+  });
+
   it('R49: media runs through the network by preference, for recording or for anonymity, and the provider decides over the user', () => {
     const policy = policyOf(whole);
     expect(policy.media('sip:alice@lab.test', false)).toEqual({ path: 'out', record: false, isRequired: false });

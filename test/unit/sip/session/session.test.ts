@@ -433,6 +433,23 @@ describe('an incoming session', () => {
     expect(invite?.remote).not.toHaveProperty('group');
   });
 
+  it('R98: is refused where the network asserts another service than is asked for, and taken where it asserts none', async () => {
+    const lab = await registeredLab();
+    const invites = invited(lab);
+    const asserting = (call: string, service: string | null) => [
+      ...INCOMING.filter((line) => !/^(?:P-Asserted-Service|Call-ID)/.test(line)),
+      `Call-ID: ${call}`,
+      ...(service === null ? [] : [`P-Asserted-Service: urn:urn-7:3gpp-service.ims.icsi.oma.cpm.${service}`]),
+    ];
+    lab.server.request('INVITE', GRUU, asserting('a@bob', 'session.group'), SDP);
+    await settled();
+    expect([lab.server.responses(403).length, invites.length]).toEqual([1, 0]);
+    lab.server.request('INVITE', GRUU, asserting('b@bob', 'session'), SDP);
+    lab.server.request('INVITE', GRUU, asserting('c@bob', null), SDP);
+    await settled();
+    expect([lab.server.responses(403).length, invites.length]).toEqual([1, 2]);
+  });
+
   it('rings, answers with SDP and its own Contact, and is established at the ACK', async () => {
     const lab = await registeredLab();
     const invites = invited(lab);
