@@ -2,7 +2,8 @@ import { createServer, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Network, startNetwork } from '../../network/network';
 import { utf8 } from '../../protocol/octets';
-import { Devices, ICSIS, next } from '../support/stages/sip-clients';
+import { SipDevice } from '../support/peers/sip-device';
+import { type Device, Devices, ICSIS, next } from '../support/stages/sip-clients';
 import { until } from '../support/waiting';
 
 const SDP =
@@ -28,6 +29,8 @@ const session = (target: string, more = {}) => ({
   ...more,
 });
 
+const timesHeard = (device: Device, text: string) => device.messages.filter(({ body }) => new TextDecoder().decode(body) === text).length;
+
 describe('two devices of one address at the embedded network', () => {
   it('R5 R30: both register and each sees both bindings with their GRUUs', async () => {
     const laptop = await devices.registered('alice', network.uris.tcp, { deviceName: 'Laptop' });
@@ -50,6 +53,33 @@ describe('two devices of one address at the embedded network', () => {
     expect(network.bindings('sip:alice@lab.test')).toHaveLength(2);
     await tablet.client.close();
     expect(network.bindings('sip:alice@lab.test')).toHaveLength(1);
+  });
+
+  it('R21: one shares its registration with telephony: calls for that reach it alone, and CPM reaches both', async () => {
+    const telephony = 'urn%3Aurn-7%3A3gpp-service.ims.icsi.mmtel';
+    const shared = new Map([['+g.3gpp.icsi-ref', telephony]]);
+    const laptop = await devices.registered('alice', network.uris.tcp, { featureTags: shared });
+    const tablet = await devices.registered('alice', network.uris.tcp);
+    const bob = await SipDevice.start({ proxy: network.uris.tcp, aor: 'sip:bob@lab.test', name: 'Telephone', regId: 1 });
+    try {
+      await bob.register();
+      const reached = async (services: string) => {
+        const message = bob.request('MESSAGE', 'sip:alice@lab.test').setBody('text/plain', new TextEncoder().encode(services));
+        message.set('Accept-Contact', `*;+g.3gpp.icsi-ref="${services}";require;explicit`);
+        expect((await bob.send(message)).status).toBe(200);
+        await until('somebody has it', () => [laptop, tablet].some((one) => timesHeard(one, services) > 0));
+        return [laptop, tablet].map((one) => timesHeard(one, services));
+      };
+      expect(await reached(telephony)).toEqual([1, 0]);
+      const cpm = 'urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.msg';
+      await reached(cpm);
+      await until('both have it', () => [laptop, tablet].every((one) => timesHeard(one, cpm) > 0));
+    } finally {
+      await bob.close();
+    }
+    // It stays the same registration.
+    await laptop.client.registration.register();
+    expect(network.bindings('sip:alice@lab.test')).toHaveLength(2);
   });
 
   it('R24: a new name reaches the registrar', async () => {
