@@ -48,20 +48,27 @@ function readPeers(text) {
 const call = /\b(?:it|test)((?:\.[a-zA-Z]+)*)(?:<[^>]*>)?\(\s*(['"`])((?:\\.|(?!\2)[^\\])*)\2/g;
 /** The title behind the table of an `it.each`, or behind the condition of an `it.skipIf`. */
 const behindTable = /\)\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g;
+/** A call with a table or a condition, `it.each([` or `it.skip.each<…>([`. */
+const hanging = /\b(?:it|test)((?:\.[a-zA-Z]+)+)(?:<[^(]*>)?\(/g;
 const leadingIds = /^(?:R\d{1,2}[\s,/]*)+:\s*/;
 
 /**
  * @param {string} file
  * @param {string} source
- * @returns {Title[]} every title that names a requirement; `runs` is false for one that is skipped or a mere intention
+ * @returns {Title[]} every title that names a requirement; `runs` is false for one that is skipped, on some computers too, or a mere intention
  */
 export function titlesOf(file, source) {
   const plain = [...source.matchAll(call)].map((match) => ({ hangers: match[1] ?? '', text: match[3] ?? '' }));
-  const tabled = [...source.matchAll(behindTable)].map((match) => ({ hangers: '', text: match[2] ?? '' }));
+  // What hangs on the call stands before its table or condition.
+  const hangersBefore = (/** @type {number} */ index) => [...source.slice(0, index).matchAll(hanging)].at(-1)?.[1] ?? '';
+  const tabled = [...source.matchAll(behindTable)].map((match) => ({ hangers: hangersBefore(match.index), text: match[2] ?? '' }));
+  const isPassedOver = /\bdescribe(?:\.[a-zA-Z]+)*\.(?:skip|todo)\b/.test(source);
   return [...plain, ...tabled].flatMap(({ hangers, text: written }) => {
     const text = written.replace(/\\(.)/g, '$1');
     const ids = [...text.matchAll(/\bR([1-9]\d?)\b/g)].map((match) => match[0]);
-    return ids.length === 0 ? [] : [{ file, words: text.replace(leadingIds, ''), ids, runs: !/\.(?:skip|todo)\b/.test(hangers) }];
+    return ids.length === 0
+      ? []
+      : [{ file, words: text.replace(leadingIds, ''), ids, runs: !isPassedOver && !/\.(?:skip|todo|skipIf|runIf|fails)\b/.test(hangers) }];
   });
 }
 
