@@ -16,6 +16,8 @@ export default {
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
+    // kB. The window reads it from the disk, in one piece; the plans of all countries' telephone numbers are in it.
+    chunkSizeWarningLimit: 900,
     rollupOptions: {
       onwarn(warning, tell) {
         // Marks for other bundlers inside packages cost nothing and are not ours to move.

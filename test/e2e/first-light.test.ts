@@ -24,7 +24,7 @@ describe('first light', () => {
     await chat(laptop, bob);
     await addCarol(laptop, bob, carol);
     await talkInTheGroup(laptop, bob, carol);
-    await tablet.goTo('devices');
+    await sameOnBoth(laptop, tablet);
     await Promise.all([
       laptop.pictures('group-alice-laptop'),
       tablet.pictures('group-alice-tablet'),
@@ -169,6 +169,18 @@ async function talkInTheGroup(laptop: WindowDriver, bob: WindowDriver, carol: Wi
   await Promise.all([laptop.hears('Twelve it is.'), carol.hears('Twelve it is.')]);
   await Promise.all([carol.sees('Forty is fine', 'displayed'), bob.sees('Twelve it is.', 'displayed')]);
   for (const one of [laptop, bob, carol]) await expect(one.at('message')).toHaveCount(3);
+}
+
+/** Alice's tablet took no part in any of it, and has both chats as her laptop has them. */
+async function sameOnBoth(laptop: WindowDriver, tablet: WindowDriver): Promise<void> {
+  await tablet.goTo('chats');
+  await tablet.openChat('Bob');
+  await tablet.hears('From nine. Shall we ask Carol about lunch?');
+  await expect(tablet.bubble('Morning, Bob. Is room 4 free on Thursday?')).toHaveCount(1);
+  await expect(tablet.at('goes-on-card')).toBeVisible();
+  await tablet.openChat('Bob, Carol');
+  const texts = (one: WindowDriver) => one.at('message').locator('[data-message-text]').allTextContents();
+  await expect.poll(() => texts(tablet)).toEqual(await texts(laptop));
 }
 
 async function lookAtPeople(laptop: WindowDriver): Promise<void> {
