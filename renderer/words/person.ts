@@ -1,5 +1,6 @@
 /** How people, devices and conversations are called and marked. Pure. */
 import type { ConversationValue, PersonValue } from '../../preload/contract';
+import { foldedText } from '../../protocol/folded-words';
 import { typedAddress } from '../../protocol/typed-address';
 import { isolated } from './isolated';
 import { words } from './text';
@@ -101,15 +102,13 @@ export function conversationTitle(conversation: Pick<ConversationValue, 'kind' |
   return conversation.people.length === 0 ? words.emptyGroup : conversation.people.map(firstName).join(', ');
 }
 
-/** Case and accents do not matter; every word of the query must be found. */
+/** Folded as search folds; every word of the query must be found. */
 export function matches(query: string, ...texts: readonly string[]): boolean {
-  const hay = fold(texts.join('\n'));
-  return fold(query)
+  const hay = foldedText(texts.join('\n'));
+  return foldedText(query)
     .split(/\s+/)
     .every((word) => hay.includes(word));
 }
-
-const fold = (text: string): string => text.normalize('NFD').replace(/\p{M}/gu, '').toLocaleLowerCase();
 
 /**
  * Whether a typed text may be a group's address: no bare name and no number. `likely`: its host lies below the own domain, as a server for groups

@@ -234,7 +234,7 @@ export const layers: readonly Layer[] = [
   {
     path: 'main/history/search',
     faces: ['message-search', 'search-index'],
-    values: ['main/history/store'],
+    values: ['protocol', 'main/history/store'],
     types: ['main/history'],
     packages: ['libsql'],
   },

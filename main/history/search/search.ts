@@ -2,8 +2,10 @@
  * What a person types to find messages, and the piece of text that shows why one was found. Pure; the SQL is in history.ts.
  *
  * Every word is the beginning of a word of the text or of the sender's name, all of them must be there; "words in quotes" stand side by
- * side as they are. `2026-11-23` or `2026-11` is the day or the month of the message, in local time. Case and accents do not count.
+ * side as they are. `2026-11-23` or `2026-11` is the day or the month of the message, in local time. Case and accents do not count, as
+ * folded-words.ts says. Where a script has no spaces, every sign is a word that stands by itself, and so is every emoji.
  */
+import { type FoldedWord, foldedWords, isPlain, type PlacedWord, placedWords } from '../../../protocol/folded-words';
 import type { Mark, Snippet } from '../records';
 
 /** The longest text that is searched for, in UTF-16 code units; the rest is left out. */
@@ -18,7 +20,7 @@ export const snippetLength = 120;
 const snippetLead = 32;
 
 interface SearchTerm {
-  /** Folded as the index folds: no case, no accents. More than one word is a phrase. */
+  /** Folded as in the index. More than one word is a phrase. */
   words: readonly string[];
   /** Whether the last word is only the beginning of one. */
   isPrefix: boolean;
@@ -41,17 +43,40 @@ export function parseSearch(typed: string): SearchQuery | null {
       sent = span;
       continue;
     }
-    const words = tokens(quoted ?? plain ?? '')
-      .map((token) => token.folded)
-      .slice(0, left);
-    left -= words.length;
-    const last = words[words.length - 1];
-    if (last !== undefined) terms.push({ words, isPrefix: quoted === undefined && last.length >= minimumPrefix });
+    const words = cutTo(left, foldedWords(quoted ?? plain ?? ''));
+    left -= words.filter(counts).length;
+    const last = words.at(-1);
+    if (last === undefined) continue;
+    const isPrefix = quoted === undefined && last.kind === 'word' && last.folded.length >= minimumPrefix;
+    terms.push({ words: withoutEnds(words).map(({ folded }) => folded), isPrefix });
   }
   return terms.length === 0 && sent === null ? null : { terms, sent };
 }
 
-/** The query in the language of FTS5; null when no words are searched for. Words hold letters and digits alone, so nothing needs escaping. */
+/** A run of a script without spaces is many parts: they count together, and are bounded by the length of the query. */
+const counts = ({ kind }: FoldedWord, index: number, all: readonly FoldedWord[]): boolean =>
+  kind !== 'part' || all[index - 1]?.kind !== 'part';
+
+function cutTo(most: number, words: readonly FoldedWord[]): readonly FoldedWord[] {
+  let counted = 0;
+  return words.filter((...word) => {
+    if (counts(...word)) counted += 1;
+    return counted <= most;
+  });
+}
+
+/** Without a sign at either end that the pair beside it holds too: the index has fewer places to compare. */
+function withoutEnds(words: readonly FoldedWord[]): readonly FoldedWord[] {
+  const [first, second] = words;
+  const [beforeLast, last] = words.slice(-2);
+  const isPair = (pair: FoldedWord | undefined, sign: FoldedWord | undefined) =>
+    pair?.kind === 'part' && sign?.kind === 'part' && pair.folded.length > sign.folded.length;
+  const from = isPair(second, first) && second?.folded.startsWith(first?.folded ?? '') === true ? 1 : 0;
+  const to = isPair(beforeLast, last) && beforeLast?.folded.endsWith(last?.folded ?? '') === true ? words.length - 1 : words.length;
+  return words.slice(from, to);
+}
+
+/** The query in the language of FTS5; null when no words are searched for. Of ASCII, words hold letters and digits alone: nothing needs escaping. */
 export function matchExpression(query: SearchQuery): string | null {
   if (query.terms.length === 0) return null;
   return query.terms.map(({ words, isPrefix }) => `"${words.join(' ')}"${isPrefix ? '*' : ''}`).join(' AND ');
@@ -60,36 +85,20 @@ export function matchExpression(query: SearchQuery): string | null {
 /** The part of a message around what was searched for, on one line; its beginning when the hit is elsewhere, in the sender's name say. */
 export function snippetOf(text: string, query: SearchQuery): Snippet {
   const flat = text.replace(/\s+/g, ' ').trim();
-  const found = tokens(flat);
+  const found = placedWords(flat);
   const hits = found.filter((_, index) => query.terms.some((term) => coversAt(term, found, index)));
   const first = hits[0]?.at ?? 0;
   const from = first <= snippetLead ? 0 : wordStart(found, first - snippetLead, first);
-  const to = flat.length <= from + snippetLength ? flat.length : pairSafe(flat, from + snippetLength);
+  const to = flat.length <= from + snippetLength ? flat.length : graphemeAt(flat, from + snippetLength).at;
   const lead = from === 0 ? '' : '…';
-  const marks = hits.filter((hit) => hit.at + hit.length <= to).map((hit) => ({ at: hit.at - from + lead.length, length: hit.length }));
+  const marks = joined(flat, hits)
+    .filter((hit) => hit.at >= from && hit.at + hit.length <= to)
+    .map((hit) => ({ at: hit.at - from + lead.length, length: hit.length }));
   return { text: `${lead}${flat.slice(from, to)}${to < flat.length ? '…' : ''}`, marks };
 }
 
-interface Token extends Mark {
-  folded: string;
-}
-
-/** As the index's tokenizer (unicode61, remove_diacritics 2) divides and folds a text. */
-function tokens(text: string): Token[] {
-  return [...text.matchAll(/[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{M}]*/gu)].map((match) => ({
-    at: match.index,
-    length: match[0].length,
-    folded: folded(match[0]),
-  }));
-}
-
-function folded(word: string): string {
-  // Most words of most texts have nothing to take apart.
-  return (/^[0-9A-Za-z]*$/.test(word) ? word : word.normalize('NFD').replace(/\p{M}/gu, '').normalize('NFC')).toLowerCase();
-}
-
 /** Whether the token at `index` is a part of the term where it stands. */
-function coversAt(term: SearchTerm, found: readonly Token[], index: number): boolean {
+function coversAt(term: SearchTerm, found: readonly PlacedWord[], index: number): boolean {
   return term.words.some((_, within) => {
     const start = index - within;
     return (
@@ -103,14 +112,30 @@ function coversAt(term: SearchTerm, found: readonly Token[], index: number): boo
   });
 }
 
-function wordStart(found: readonly Token[], wanted: number, latest: number): number {
+function wordStart(found: readonly PlacedWord[], wanted: number, latest: number): number {
   return found.find((token) => token.at >= wanted)?.at ?? latest;
 }
 
-/** Never between the two halves of one character. */
-function pairSafe(text: string, at: number): number {
-  const code = text.charCodeAt(at - 1);
-  return code >= 0xd800 && code <= 0xdbff ? at - 1 : at;
+const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
+
+/** The character, as a person sees it, of which a place is a part. */
+function graphemeAt(text: string, place: number): Mark {
+  const found = isPlain(text) ? undefined : graphemes.segment(text).containing(place);
+  return found === undefined ? { at: place, length: 1 } : { at: found.index, length: found.segment.length };
+}
+
+/** Marks cover whole characters, and those that touch are one. */
+function joined(text: string, hits: readonly Mark[]): Mark[] {
+  const marks: Mark[] = [];
+  for (const hit of hits) {
+    const at = graphemeAt(text, hit.at).at;
+    const lastOne = graphemeAt(text, hit.at + hit.length - 1);
+    const end = lastOne.at + lastOne.length;
+    const before = marks.at(-1);
+    if (before !== undefined && at <= before.at + before.length) before.length = Math.max(before.length, end - before.at);
+    else marks.push({ at, length: end - at });
+  }
+  return marks;
 }
 
 function dateSpan(word: string): SearchQuery['sent'] {

@@ -362,6 +362,34 @@ export const migrations: readonly string[] = [
    ALTER TABLE messages ADD COLUMN reply_to TEXT;
    ALTER TABLE conversations ADD COLUMN reply_to TEXT;
    ALTER TABLE conversations ADD COLUMN pseudonym TEXT`,
+
+  // 18: the words of the index for search are folded before they go in, and kept where SQLite would not make the same of the text. The index is
+  // filled again afterwards, a little at a time, newest messages first.
+  `DROP TRIGGER message_words_added;
+   DROP TRIGGER message_words_removed;
+   DROP TABLE message_words;
+   DROP VIEW searchable;
+   CREATE TABLE message_words_folded (seq INTEGER PRIMARY KEY, text TEXT NOT NULL, sender TEXT NOT NULL) STRICT;
+   CREATE VIEW searchable AS SELECT messages.seq AS seq, coalesce(folded.text, messages.text) AS text,
+       coalesce(folded.sender, CASE messages.direction WHEN 'in' THEN messages.sender_name ELSE '' END) AS sender
+     FROM messages LEFT JOIN message_words_folded AS folded ON folded.seq = messages.seq;
+   CREATE VIRTUAL TABLE message_words USING fts5 (text, sender, content = 'searchable', content_rowid = 'seq', tokenize = 'ascii', prefix = '2 3 4');
+   INSERT INTO message_words (message_words, rank) VALUES ('secure-delete', 1);
+   CREATE TRIGGER message_words_removed AFTER DELETE ON messages BEGIN
+     INSERT INTO message_words (message_words, rowid, text, sender) SELECT 'delete', old.seq,
+         coalesce((SELECT text FROM message_words_folded WHERE seq = old.seq), old.text),
+         coalesce((SELECT sender FROM message_words_folded WHERE seq = old.seq), CASE old.direction WHEN 'in' THEN old.sender_name ELSE '' END)
+       WHERE old.seq >= coalesce((SELECT below FROM unindexed), 0) AND old.seq <= (SELECT up_to FROM indexed);
+     DELETE FROM message_words_folded WHERE seq = old.seq;
+   END;
+   CREATE TRIGGER message_words_added AFTER UPDATE ON indexed BEGIN
+     INSERT INTO message_words (rowid, text, sender) SELECT seq, text, sender FROM searchable WHERE seq > old.up_to AND seq <= new.up_to;
+     INSERT INTO message_words (message_words) VALUES ('flush');
+   END;
+   DELETE FROM unindexed;
+   INSERT INTO unindexed SELECT max(seq) + 1 FROM messages HAVING max(seq) IS NOT NULL;
+   DELETE FROM indexed;
+   INSERT INTO indexed SELECT coalesce(max(seq), 0) FROM messages`,
 ];
 
 /** The version from which on messages are sealed. */

@@ -200,6 +200,7 @@ describe('a history from before there were several accounts', () => {
     const old = profile.of(alice);
     expect(profile.of(carol).conversations()).toEqual([]);
     expect(old.oneToOneWith(bob)?.id).toBe('old');
+    while (old.fillIndex());
     expect([old.receipts('m').length, old.jobs().length, old.search('needle', 5).length]).toEqual([1, 1, 1]);
     expect(old.addMessage(messageRecord('n', { conversation: 'old', direction: 'in' }))).toBe(false);
     old.setMarks('old', { isHidden: true });

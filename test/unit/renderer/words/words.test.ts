@@ -79,6 +79,9 @@ describe('people', () => {
     expect(matches('faure', 'The Fauré at seven')).toBe(true);
     expect(matches('seven fauré', 'The Fauré at seven')).toBe(true);
     expect(matches('eight', 'The Fauré at seven')).toBe(false);
+    expect(matches('strasse андрей', 'Straße', 'Андрей Дубай')).toBe(true);
+    expect(matches('андреи', 'Андрей Дубай')).toBe(false);
+    expect(matches('検', '定期検修')).toBe(true);
   });
 
   it('offers everybody once, never oneself', () => {
