@@ -15,15 +15,15 @@ import type { Clock, Timekeeper } from '../../base/clock';
 import type { Disposable } from '../../base/disposable';
 import type { Emitter } from '../../base/emitter';
 import { drop, type Logger } from '../../base/log';
-import type { AppError } from '../../preload/contract/errors';
+import { AppError } from '../../preload/contract/errors';
 import type { OwnStore } from '../own/store';
 import { foldOnThread, type HistoryReader, readerOf, readOnThread, tablesToRead } from './reading/reader';
 import type { Change, Conversations, Jobs, Messages, Overviews, Receipts } from './records';
-import { fillIndex, indexNew, mayBeOfTheIndex, renewIndex } from './search/search-index';
+import { fillIndex, indexNew, mayBeOfTheIndex, putAwayIndex, renewIndex } from './search/search-index';
 import { Changes, type InsideListener } from './store/changes';
 import { Connection, type ConnectionOptions, type SyncFile } from './store/connection';
 import { checkLog, type LogLoss } from './store/log-rescue';
-import { migrate, migrations, orderedVersion, sealedVersion } from './store/migrations';
+import { foldedVersion, migrate, migrations, orderedVersion, readVersion, sealedVersion } from './store/migrations';
 import { orderByKey } from './store/order';
 import { Seal } from './store/seal';
 import { accountTable } from './tables/accounts';
@@ -95,11 +95,22 @@ export interface HistoryOptions {
 export function openHistory(options: HistoryOptions): ProfileHistory {
   const { file, key, log, thread, sync, clock, foundDamaged = () => undefined } = options;
   const seal = new Seal(key);
-  const prepare = (database: Database) =>
+  const raise = (database: Database) =>
     migrate({ database, file, key, log }, migrations, (version) => {
       if (version === sealedVersion) seal.sealAll(database);
       if (version === orderedVersion) orderByKey(database, seal);
     });
+  const prepare = (database: Database) => {
+    try {
+      raise(database);
+    } catch (error) {
+      const isUnreadable = error instanceof AppError && error.code === 'storage/unreadable';
+      if (!isUnreadable || readVersion(database) !== foldedVersion - 1) throw error;
+      log.error('the index for search is damaged and is put away', { error: String(error) });
+      putAwayIndex(database);
+      raise(database);
+    }
+  };
   const mend: ConnectionOptions['mend'] = (database, error, sql) => {
     if (!mayBeOfTheIndex(error, sql)) return false;
     log.error('the index for search is damaged and is made anew', { error: String(error) });

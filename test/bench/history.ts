@@ -41,6 +41,14 @@ const words = Array.from({ length: vocabulary }, (_, index) => {
 /** Few words are said often and most hardly ever, as in speech. */
 const saying = () => words[Math.floor(vocabulary ** random()) - 1] ?? 'ba';
 const text = () => Array.from({ length: 4 + Math.floor(random() * 14) }, saying).join(' ');
+/** The same words with й among their letters, and as signs without spaces: few signs, so that each is in many messages. */
+const inCyrillic = (word: string) => word.replace(/[a-z]/g, (letter) => String.fromCharCode(0x430 + (letter.charCodeAt(0) % 32)));
+const inHan = (word: string) =>
+  word.replace(/(..)(..)?/g, (_, first: string, second = 'ba') =>
+    String.fromCharCode(0x4e00 + 16 * syllables.indexOf(first) + syllables.indexOf(second)),
+  );
+/** Every fourth message is in Cyrillic, and every fourth in Han. */
+const textOf = (index: number) => (index % 4 === 1 ? inCyrillic(text()) : index % 4 === 3 ? text().split(' ').map(inHan).join('') : text());
 
 const say = (figure: string, value: Record<string, number | string | boolean>) =>
   process.stdout.write(`${JSON.stringify({ bench: 'history', figure, ...value })}\n`);
@@ -100,7 +108,7 @@ function fill(history: OneHistory): number {
           from: `sip:person${to}@lab.test`,
           fromName: `Person ${to}`,
           fromDevice: null,
-          content: { kind: 'text', text: text() },
+          content: { kind: 'text', text: textOf(index) },
           state: 'displayed',
           sentAt: 1_600_000_000_000 + index * 60_000,
           receivedAt: 1_600_000_000_000 + index * 60_000 + 200,
@@ -193,6 +201,10 @@ for (const [name, query] of [
   ['two rare words', () => `${words[vocabulary - 1 - Math.floor(random() * 1000)]} ${words[vocabulary - 1 - Math.floor(random() * 1000)]}`],
   ['three frequent words side by side', () => `"${frequent()} ${frequent()} ${frequent()}"`],
   ['six frequent words', () => Array.from({ length: 6 }, frequent).join(' ')],
+  ['a word in Cyrillic', () => inCyrillic(saying())],
+  ['a frequent word in Han', () => inHan(frequent())],
+  ['a sign of Han', () => inHan(saying()).slice(0, 1)],
+  ['three words in Han side by side', () => inHan(frequent()) + inHan(frequent()) + inHan(saying())],
   ['a frequent word of one month', () => `${frequent()} 2021-0${1 + Math.floor(random() * 9)}`],
 ] as const) {
   say(`searched to the end, ${name}`, { unit: 'ms', ...times(300, () => search(opened, query())) });

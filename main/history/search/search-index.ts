@@ -61,23 +61,30 @@ export function mayBeOfTheIndex(error: unknown, sql: string): boolean {
  * always inside another transaction, forgotten by the schema alone, and its pages stay unused in the file until it is copied.
  */
 export function renewIndex(database: Database): void {
-  if (database.inTransaction) {
-    wholly(database, 'SAVEPOINT renewed', 'RELEASE renewed', 'ROLLBACK TO renewed; RELEASE renewed', forget);
-    return;
-  }
+  if (database.inTransaction)
+    wholly(database, 'SAVEPOINT renewed', 'RELEASE renewed', 'ROLLBACK TO renewed; RELEASE renewed', forget, schema);
+  else replace(database, schema);
+}
+
+/** Puts the index away, whatever it is like, before a step of the schema that makes another one. Not within a transaction. */
+export function putAwayIndex(database: Database): void {
+  replace(database, '');
+}
+
+function replace(database: Database, by: string): void {
   try {
-    wholly(database, 'BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK', drop);
+    wholly(database, 'BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK', drop, by);
   } catch {
-    wholly(database, 'BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK', forget);
+    wholly(database, 'BEGIN IMMEDIATE', 'COMMIT', 'ROLLBACK', forget, by);
   }
 }
 
-function wholly(database: Database, begin: string, end: string, undo: string, putAway: (database: Database) => void): void {
+function wholly(database: Database, begin: string, end: string, undo: string, putAway: (database: Database) => void, by: string): void {
   database.exec(begin);
   try {
     database.exec('DROP TRIGGER IF EXISTS message_words_added; DROP TRIGGER IF EXISTS message_words_removed');
     putAway(database);
-    database.exec(schema);
+    database.exec(by);
     database.exec(end);
   } catch (error) {
     if (database.inTransaction) database.exec(undo);

@@ -365,9 +365,9 @@ export const migrations: readonly string[] = [
 
   // 18: the words of the index for search are folded before they go in, and kept where SQLite would not make the same of the text. The index is
   // filled again afterwards, a little at a time, newest messages first.
-  `DROP TRIGGER message_words_added;
-   DROP TRIGGER message_words_removed;
-   DROP TABLE message_words;
+  `DROP TRIGGER IF EXISTS message_words_added;
+   DROP TRIGGER IF EXISTS message_words_removed;
+   DROP TABLE IF EXISTS message_words;
    DROP VIEW searchable;
    CREATE TABLE message_words_folded (seq INTEGER PRIMARY KEY, text TEXT NOT NULL, sender TEXT NOT NULL) STRICT;
    CREATE VIEW searchable AS SELECT messages.seq AS seq, coalesce(folded.text, messages.text) AS text,
@@ -394,6 +394,8 @@ export const migrations: readonly string[] = [
 
 /** The version from which on messages are sealed. */
 export const sealedVersion = 3;
+/** The version from which on the words of the index are folded. */
+export const foldedVersion = 18;
 /** The version from which on messages stand in the order of their keys. */
 export const orderedVersion = 11;
 
@@ -462,7 +464,7 @@ function isOfTheMoment(error: unknown): boolean {
   return /^(SQLITE_(FULL|BUSY|LOCKED|IOERR|NOMEM|INTERRUPT)|ENOSPC|EDQUOT)/.test(code);
 }
 
-function readVersion(database: Database): number {
+export function readVersion(database: Database): number {
   const row = database.prepare('SELECT user_version AS version FROM pragma_user_version').all()[0] as { version: number } | undefined;
   return row?.version ?? 0;
 }

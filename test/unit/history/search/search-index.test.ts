@@ -117,6 +117,14 @@ describe('an index for search that is damaged', () => {
     expect(found).toEqual([]);
   });
 
+  it.each(damages)('%s does not keep an older history from being brought up to date', (_, sql) => {
+    raw((database) =>
+      database.exec(`DROP VIEW searchable; ${sql}; PRAGMA user_version = 17; CREATE VIEW searchable AS SELECT seq, text, '' AS sender FROM messages;
+      DROP TABLE IF EXISTS message_words_folded`),
+    );
+    expectWhole();
+  });
+
   it('in a page of the file is repaired by a rebuild; the file needs no rescue', () => {
     const roots: number[] = [];
     raw((database) => {
