@@ -130,13 +130,28 @@ const units = new RegExp(
   'gsu',
 );
 
+/** Texts are made of few characters: what they fold to is kept, for so many of them. */
+const mostKept = 4_096;
+const kept = new Map<string, string>();
+
+function foldedUnit(unit: string): string {
+  if (isPlain(unit)) return unit.toLowerCase();
+  const known = kept.get(unit);
+  if (known !== undefined) return known;
+  const made = folded(unit);
+  if (kept.size >= mostKept) kept.clear();
+  // A run of marks without end is no character that comes again.
+  if (unit.length <= 16) kept.set(unit, made);
+  return made;
+}
+
 /** As `foldedWords`, with where each of them stands in the text as written. */
 export function placedWords(text: string): PlacedWord[] {
   const starts: number[] = [];
   const ends: number[] = [];
   let all = '';
   for (const { 0: unit, index } of text.matchAll(units)) {
-    const piece = folded(unit);
+    const piece = foldedUnit(unit);
     all += piece;
     const isOneToOne = isPlain(unit);
     for (let within = 0; within < piece.length; within += 1) {

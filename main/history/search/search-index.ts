@@ -11,8 +11,8 @@ import type { Database } from 'libsql';
 import { foldedWords, isPlain } from '../../../protocol/folded-words';
 import type { Connection } from '../store/connection';
 
-/** Old messages whose words go into a new index at once: some ten milliseconds of work. */
-export const indexBatch = 500;
+/** Old messages whose words go into a new index at once: some ten milliseconds of work, in whatever script. */
+export const indexBatch = 200;
 /** New messages whose words go into the index at once, while other work waits. */
 const newBatch = 50;
 

@@ -124,12 +124,12 @@ function graphemeAt(text: string, place: number): Mark {
   return found === undefined ? { at: place, length: 1 } : { at: found.index, length: found.segment.length };
 }
 
-/** Marks cover whole characters, and those that touch are one. */
-function joined(text: string, hits: readonly Mark[]): Mark[] {
+/** Marks that touch are one. Words and signs end where their characters do; a symbol may be a part of a longer sequence, which is marked as a whole. */
+function joined(text: string, hits: readonly PlacedWord[]): Mark[] {
   const marks: Mark[] = [];
   for (const hit of hits) {
-    const at = graphemeAt(text, hit.at).at;
-    const lastOne = graphemeAt(text, hit.at + hit.length - 1);
+    const at = hit.kind === 'symbol' ? graphemeAt(text, hit.at).at : hit.at;
+    const lastOne = hit.kind === 'symbol' ? graphemeAt(text, hit.at + hit.length - 1) : hit;
     const end = lastOne.at + lastOne.length;
     const before = marks.at(-1);
     if (before !== undefined && at <= before.at + before.length) before.length = Math.max(before.length, end - before.at);
