@@ -42,6 +42,8 @@ const groupValue = v.looseObject({
 type GroupValue = v.InferOutput<typeof groupValue>;
 const cardValue = v.looseObject({ name: v.pipe(v.string(), v.minLength(1), v.maxLength(512)), since: v.number() });
 
+/** LAB: within this the focus has ended the sessions of a person that has left, ms; shorter than the pause before a group is called again. */
+const FOCUS_ENDS_MS = 1_000;
 /** LAB: the most characters of a group's members in its register, with their names or at least with their addresses. */
 const MAX_PEOPLE_CHARS = 3_000;
 
@@ -65,12 +67,16 @@ const group: ChatRegister = {
     const { people, ...rest } = value as GroupValue;
     return { ...rest, people: people?.map(([address]) => address) };
   },
-  apply({ history, isInGroup }, record, value) {
+  apply({ clock, history, isInGroup }, record, value) {
     const read = v.safeParse(groupValue, value);
     if (!read.success) return;
     follow(history, record, read.output);
-    if (isInGroup(record.id)) return;
     const { subject, focus, left } = read.output;
+    if (isInGroup(record.id)) {
+      // When a person leaves on one device, the focus ends the sessions of the others, and that may come later than the news from that device.
+      if (left) clock.setTimer(FOCUS_ENDS_MS, () => leftMeanwhile({ history, isInGroup }, record.id));
+      return;
+    }
     const people = peopleOf(read.output, record);
     history.updateConversation(record.id, {
       ...{ subject, joined: !left, focus: focus ?? record.focus },
@@ -78,6 +84,15 @@ const group: ChatRegister = {
     });
   },
 };
+
+/** The end of the session was no broken connection. Should the history be closed by now, the focus says so when the group is called again. */
+function leftMeanwhile({ history, isInGroup }: Pick<RegisterDeps, 'history' | 'isInGroup'>, id: string): void {
+  try {
+    if (!isInGroup(id) && history.conversation(id) !== null) history.updateConversation(id, { joined: false });
+  } catch {
+    // A disk that takes nothing.
+  }
+}
 
 /** Ties a group to the 1-1 that it continues, unless the person has deleted one of the two here. */
 function follow(history: History, group: ConversationRecord, { continues }: GroupValue): void {

@@ -5,7 +5,7 @@ import { type IncomingInvite, type IncomingPager, type SipAccount, SipClient } f
 import type { Resolver } from '../../../main/sip/flow/discovery';
 import type { WireMessage } from '../../../protocol/wire-record';
 import { silent } from '../doubles/sip-memory';
-import { stir } from '../waiting';
+import { patienceMs, stir } from '../waiting';
 
 export const ICSIS = {
   session: 'urn:urn-7:3gpp-service.ims.icsi.oma.cpm.session',
@@ -78,7 +78,7 @@ export class Devices {
 }
 
 /** Resolves with the first value from `emitter` that `wanted` accepts; fails after `timeoutMs`. */
-export function next<T>(emitter: Emitter<T>, wanted: (value: T) => boolean = () => true, timeoutMs = 5_000): Promise<T> {
+export function next<T>(emitter: Emitter<T>, wanted: (value: T) => boolean = () => true, timeoutMs = patienceMs): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       listener.dispose();

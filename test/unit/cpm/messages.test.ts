@@ -215,6 +215,11 @@ describe('sending', () => {
     expect(remedyFor(rejected(404), { attempts: 1, isRegistered: true })).toBe('fail');
     expect(remedyFor(rejected(486), { attempts: 1, isRegistered: true })).toBe('again');
     expect(remedyFor(rejected(486), { attempts: 2, isRegistered: true })).toBe('fail');
+    // Both write at the moment in which the other one comes back.
+    const back = { isRegistered: true, isWaiting: true, mayComeBack: true };
+    expect(remedyFor(rejected(486), { ...back, attempts: 3 })).toBe('again');
+    expect(remedyFor(rejected(486), { ...back, attempts: maxAttempts })).toBe('fail');
+    expect(remedyFor(rejected(486), { ...back, attempts: 3, mayComeBack: false })).toBe('fail');
     // Nobody is there: the text waits. It is repeated soon where it has waited for the network and the other may be on the way back too.
     expect(remedyFor(rejected(480), { attempts: 1, isRegistered: true })).toBe('await');
     expect(remedyFor(rejected(480), { attempts: 1, isRegistered: true, mayComeBack: true })).toBe('again');
