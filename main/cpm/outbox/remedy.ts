@@ -51,9 +51,9 @@ export function remedyFor(error: AppError, { attempts, isRegistered, isWaiting =
     case 'group/nobody-joined':
       return readRefusal(error.detail).remedy === 'away' ? 'await' : 'fail';
     case 'sip/rejected':
-      // 486 once more: two people who invite each other at the same time both hear it. So does whoever writes to somebody who is just coming back and
-      // writes, too, however often nobody was there before.
-      if (error.detail.status === 486) return attempts < 2 || (mayComeBack && mayRepeat) ? 'again' : 'fail';
+      // 486 once more: two people who invite each other at the same time both hear it. So does a text that has waited for somebody who is coming back and
+      // writes at the same moment, however often nobody was there before.
+      if (error.detail.status === 486) return attempts < 2 || (isWaiting && mayComeBack && mayRepeat) ? 'again' : 'fail';
       return remedyForRefusal(readRefusal(error.detail).remedy, passing, mayComeBack);
     default:
       return 'fail';
