@@ -255,11 +255,25 @@ function answers(port) {
   });
 }
 
+/** A port that was free may be somebody else's a moment later; then others are chosen. */
+const MOST_STARTS = 3;
+
 /**
  * Starts Kamailio and resolves when it answers. Rejects, with its last words, when it does not.
  * @param {import('./start-kamailio.d.mts').KamailioOptions} [options]
  */
 export async function startKamailio(options = {}) {
+  for (let starts = 1; ; starts += 1) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      if (options.port || starts === MOST_STARTS || !/Address already in use/.test(String(error))) throw error;
+    }
+  }
+}
+
+/** @param {import('./start-kamailio.d.mts').KamailioOptions} options */
+async function startOnce(options) {
   const missing = kamailioMissing();
   if (missing !== null) throw new Error(missing);
   const asked = planOf(options);
