@@ -8,7 +8,7 @@ const MIN_DIGITS = 5;
 export function phoneNumberOf(address: string): string | null {
   const uri = parseUri(address);
   if (!uri.ok || uri.value.scheme === 'other') return null;
-  // The user part holds what stands behind `tel:`, extension included (RFC 3261 section 19.1.6).
+  // The user part is the rest of the `tel:` URI, extension included (RFC 3261 section 19.1.6).
   const number = addressKey(uri.value.scheme === 'tel' ? address : `tel:${uri.value.user ?? ''}`)?.slice('tel:'.length) ?? '';
   return (/^\+(\d+)/.exec(number)?.[1]?.length ?? 0) >= MIN_DIGITS ? number : null;
 }

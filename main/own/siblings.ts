@@ -12,7 +12,7 @@ export type SiblingTimer = 'gap' | 'retry' | 'remind' | 'first';
 export interface Sibling {
   readonly instance: string;
   state: SiblingState;
-  /** Of the own writer: what was sent to it in ticks. */
+  /** How far the own writer's events were sent to it in ticks. */
   sent: { writer: string; n: number };
   /** Ticks that came before the one they follow. */
   early: Tick[];

@@ -277,7 +277,7 @@ export class Group {
 
   #newcomer(address: string, how: { name?: string | null; administrator?: boolean }): Participant {
     const { administrator = false } = how;
-    // Who begins a group is called as they say (R97). What somebody else says of a person does not count against the network's own directory.
+    // A person who begins a group goes by the name that they give (R97). What somebody else says of a person does not count against the network's own directory.
     const name = (administrator ? how.name : null) ?? this.nameOf(address) ?? how.name ?? null;
     return this.#enter({ address, name, nickname: null, administrator, membership: 'invited', listed: false, endpoints: [], user: null });
   }

@@ -22,7 +22,7 @@ export const FETCH_INTERVAL_MS = 30_000;
 /** The answers with which an invitation is refused for its media (RFC 3261 sections 21.4.26 and 21.6.4). */
 const MEDIA_REFUSALS: readonly number[] = [488, 606];
 
-/** Who invites whom, with the list of everybody who is invited (RFC 5366). */
+/** The inviter, the invited person, and the list of everybody who is invited (RFC 5366). */
 type Asked = Pick<Parameters<typeof createInvitation>[0], 'inviter' | 'invitee' | 'history'>;
 
 export interface Person {

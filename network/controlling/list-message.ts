@@ -39,7 +39,7 @@ interface ListMessage {
   sender: string;
   recipients: Invitee[];
   envelope: CpimMessage;
-  /** Who may be seen by whom (RFC 5364); null where nobody may be seen. */
+  /** The recipients that each recipient may see (RFC 5364); null where nobody may be seen. */
   history: BodyPart | null;
 }
 

@@ -1,4 +1,4 @@
-/** A text that has not left is taken back: its words return to the field, in front of what stands there, and can be changed or sent again. */
+/** A text that has not left is taken back: its words return to the field, before anything that is already there, and can be changed or sent again. */
 import type { MessageValue } from '../../preload/contract';
 import { draftKey, type useServices } from '../desk/desk';
 

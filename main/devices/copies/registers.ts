@@ -1,6 +1,6 @@
 /**
- * What of a chat stands in registers (docs/OWN-DEVICES.md, 3): how each is called, what stands in it by the history here, and what becomes of the
- * history when another device has set it. A register that is not there says what an untouched chat says, so that is never written.
+ * The registers of a chat (docs/OWN-DEVICES.md, 3): how each is named, what its value is by the history here, and what becomes of the history when
+ * another device has set it. A register that is not there says what an untouched chat says, so that is never written.
  */
 import * as v from 'valibot';
 import type { Clock } from '../../../base/clock';
@@ -42,8 +42,10 @@ const groupValue = v.looseObject({
 type GroupValue = v.InferOutput<typeof groupValue>;
 const cardValue = v.looseObject({ name: v.pipe(v.string(), v.minLength(1), v.maxLength(512)), since: v.number() });
 
-/** LAB: within this the focus has ended the sessions of a person that has left, ms; shorter than the pause before a group is called again. */
-const FOCUS_ENDS_MS = 1_000;
+/** LAB: how often it is looked whether the focus has ended the session of a person who has left, ms; less than the pause before a group is called again. */
+const LOOK_AGAIN_MS = 1_000;
+/** LAB: how often at most. A focus that has not ended the session by then knows nothing of the person's leaving. */
+const MOST_LOOKS = 30;
 /** LAB: the most characters of a group's members in its register, with their names or at least with their addresses. */
 const MAX_PEOPLE_CHARS = 3_000;
 
@@ -74,7 +76,7 @@ const group: ChatRegister = {
     const { subject, focus, left } = read.output;
     if (isInGroup(record.id)) {
       // When a person leaves on one device, the focus ends the sessions of the others, and that may come later than the news from that device.
-      if (left) clock.setTimer(FOCUS_ENDS_MS, () => leftMeanwhile({ history, isInGroup }, record.id));
+      if (left) awaitEnd({ clock, history, isInGroup }, record.id, MOST_LOOKS);
       return;
     }
     const people = peopleOf(read.output, record);
@@ -85,13 +87,19 @@ const group: ChatRegister = {
   },
 };
 
-/** The end of the session was no broken connection. Should the history be closed by now, the focus says so when the group is called again. */
-function leftMeanwhile({ history, isInGroup }: Pick<RegisterDeps, 'history' | 'isInGroup'>, id: string): void {
-  try {
-    if (!isInGroup(id) && history.conversation(id) !== null) history.updateConversation(id, { joined: false });
-  } catch {
-    // A disk that takes nothing.
-  }
+/** Once the session ends, the group was left: the end is not a broken connection, after which it would be called again. */
+function awaitEnd({ clock, history, isInGroup }: RegisterDeps, id: string, looks: number): void {
+  clock.setTimer(LOOK_AGAIN_MS, () => {
+    if (isInGroup(id)) {
+      if (looks > 1) awaitEnd({ clock, history, isInGroup }, id, looks - 1);
+      return;
+    }
+    try {
+      if (history.conversation(id) !== null) history.updateConversation(id, { joined: false });
+    } catch {
+      // The history is closed, or its disk takes nothing: the group is called once more, and the focus says that it was left.
+    }
+  });
 }
 
 /** Ties a group to the 1-1 that it continues, unless the person has deleted one of the two here. */

@@ -175,7 +175,7 @@ export class Deferred {
     if (report === null) return null;
     const isDelivery = imdn.kind === 'delivery' && imdn.status === 'delivered';
     const key = `${person} ${imdn.messageId} ${report.sender}`;
-    // Of two devices that report at once, the second need not: should the first one's be refused, that device tells it again.
+    // Where two devices report at once, the second report is held back: should the first one's be refused, that device tells it again.
     if (isDelivery && (report.isDelivered || this.#deliveriesUnderWay.has(key))) return { kind: 'swallow' };
     if (isDelivery) this.#deliveriesUnderWay.add(key);
     if (!isHidden && publicGruu(request.uri) === null && !namesDevice(request)) {
